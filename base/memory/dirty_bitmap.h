@@ -1,0 +1,37 @@
+// One bit per 4 KiB page: which pages were written since they were last collected.
+//
+// Thread-safe and lock-free: many writers mark, one collector takes.
+
+#ifndef TOUCHSTONE_BASE_MEMORY_DIRTY_BITMAP_H_
+#define TOUCHSTONE_BASE_MEMORY_DIRTY_BITMAP_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace touchstone {
+
+class DirtyBitmap {
+ public:
+  // For `size` bytes, all clean.
+  explicit DirtyBitmap(uint64_t size);
+
+  // Marks the pages that [offset, offset + size) touches; what lies past the end is ignored.
+  void Mark(uint64_t offset, uint64_t size);
+  [[nodiscard]] bool IsDirty(uint64_t offset) const;
+
+  // Returns the bitmap (bit n of word n / 64 is page n) and makes every page clean, each word in
+  // one atomic step.
+  std::vector<uint64_t> Take();
+
+  [[nodiscard]] uint64_t pages() const { return pages_; }
+
+ private:
+  uint64_t pages_;
+  std::unique_ptr<std::atomic<uint64_t>[]> words_;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_BASE_MEMORY_DIRTY_BITMAP_H_

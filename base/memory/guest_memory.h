@@ -1,0 +1,180 @@
+// Guest memory: the only way to guest bytes.
+//
+// A GuestMemory is a cheap, copyable handle to an immutable table of regions, each a host mapping.
+// The guest may write any of these bytes at any moment, so nothing here returns a pointer or
+// reference to them as objects: bytes are copied out once (Read, ReadObject) and the copy is
+// believed. Slices() exists only to feed readv, writev and io_uring.
+//
+//   ASSIGN_OR_RETURN(GuestMemory memory, GuestMemory::Create({{GuestAddress{0}, 256 << 20}}, {}));
+//   RETURN_IF_ERROR(memory.WriteObject(GuestAddress{0x7000}, header));
+//   ASSIGN_OR_RETURN(Le32 magic, memory.ReadObject<Le32>(GuestAddress{0x7202}));
+//
+// An access may cross adjoining regions; one that touches a byte outside every region fails as a
+// whole with OutOfRange and changes nothing. Every write marks its pages in the region's dirty
+// bitmap when there is one.
+//
+// Thread-safe; the guest and other threads may race with any access, byte by byte.
+
+#ifndef TOUCHSTONE_BASE_MEMORY_GUEST_MEMORY_H_
+#define TOUCHSTONE_BASE_MEMORY_GUEST_MEMORY_H_
+
+#include <sys/uio.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/memory/dirty_bitmap.h"
+#include "base/memory/guest_address.h"
+#include "base/scoped_fd.h"
+
+namespace touchstone {
+
+inline constexpr uint64_t kGuestPageSize = 4096;
+
+class GuestMemory {
+ public:
+  // What to map where. Sizes and starts are multiples of kGuestPageSize.
+  struct RegionSpec {
+    GuestAddress start{};
+    uint64_t size = 0;
+  };
+
+  enum class Backing {
+    // Private anonymous memory: transparent huge pages whatever the host's shmem policy says, but
+    // no other process can map it.
+    kAnonymous,
+    // One memfd for all regions: can be handed to vhost-user peers and jailed devices.
+    kMemfd,
+  };
+
+  struct Options {
+    Backing backing = Backing::kAnonymous;
+    // madvise(MADV_HUGEPAGE). Mappings are 2 MiB aligned (in host address and file offset) whatever
+    // this says.
+    bool huge_pages = true;
+    // Gives each region a dirty bitmap that writes through this class mark.
+    bool track_dirty = false;
+  };
+
+  struct Region {
+    GuestAddress start{};
+    uint64_t size = 0;
+    // Host address of the first byte: for KVM memory slots and vhost-user tables, never to be
+    // dereferenced.
+    uint8_t* host = nullptr;
+    // Memfd that backs the region (-1 when anonymous) and the offset of its first byte there.
+    int fd = -1;
+    uint64_t file_offset = 0;
+    DirtyBitmap* dirty = nullptr;
+  };
+
+  // Up to this many slices need no allocation.
+  using SliceList = absl::InlinedVector<iovec, 4>;
+
+  // Maps the regions. InvalidArgument when they are empty, unaligned, overlap or pass 2^52;
+  // ResourceExhausted or the call's errno when the host cannot map that much.
+  static absl::StatusOr<GuestMemory> Create(absl::Span<const RegionSpec> regions,
+                                            const Options& options);
+
+  // No memory at all: every access is OutOfRange.
+  GuestMemory();
+
+  absl::Status Read(GuestAddress address, absl::Span<uint8_t> destination) const;
+  absl::Status Write(GuestAddress address, absl::Span<const uint8_t> source) const;
+  absl::Status Fill(GuestAddress address, uint64_t size, uint8_t value) const;
+
+  template <typename T>
+  absl::StatusOr<T> ReadObject(GuestAddress address) const {
+    static_assert(std::is_trivially_copyable_v<T>);
+    T object;
+    absl::Status status =
+        Read(address, absl::MakeSpan(reinterpret_cast<uint8_t*>(&object), sizeof(T)));
+    if (!status.ok()) return status;
+    return object;
+  }
+
+  template <typename T>
+  absl::Status WriteObject(GuestAddress address, const T& object) const {
+    static_assert(std::is_trivially_copyable_v<T>);
+    return Write(address,
+                 absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(&object), sizeof(T)));
+  }
+
+  // Reads exactly `size` bytes of `fd` at `file_offset` straight into guest memory. DataLoss when
+  // the file ends before.
+  absl::Status ReadFromFd(int fd, uint64_t file_offset, GuestAddress address, uint64_t size) const;
+
+  // The host ranges behind [address, address + size), for readv, writev and io_uring; valid while
+  // this handle or a copy lives. A caller whose system call stores into them calls MarkDirty after
+  // it.
+  absl::StatusOr<SliceList> Slices(GuestAddress address, uint64_t size) const;
+  void MarkDirty(GuestAddress address, uint64_t size) const;
+
+  // True when every byte of [address, address + size) is guest memory. An empty range anywhere is.
+  [[nodiscard]] bool Contains(GuestAddress address, uint64_t size) const;
+
+  // Sorted by address.
+  [[nodiscard]] absl::Span<const Region> regions() const;
+  [[nodiscard]] uint64_t total_size() const;
+
+ private:
+  template <typename T>
+  friend class GuestAtomic;
+  struct Table;
+
+  // The host pointer to `size` bytes that lie in one region, or null.
+  uint8_t* Locate(GuestAddress address, uint64_t size) const;
+  template <typename Visit>
+  absl::Status ForEachPiece(GuestAddress address, uint64_t size, Visit visit) const;
+  absl::Status OutOfRange(GuestAddress address, uint64_t size) const;
+
+  std::shared_ptr<const Table> table_;
+};
+
+// An integer in guest memory that is read and written as one aligned access with a stated memory
+// order: ring indices and the like. Holds the memory it points into alive. T is an unsigned integer
+// in guest byte order (little-endian).
+template <typename T>
+class GuestAtomic {
+ public:
+  static_assert(std::is_unsigned_v<T> && std::atomic_ref<T>::is_always_lock_free);
+
+  // OutOfRange when the address is no guest memory, InvalidArgument when it is not aligned to
+  // sizeof(T).
+  static absl::StatusOr<GuestAtomic> Create(const GuestMemory& memory, GuestAddress address) {
+    if (Raw(address) % sizeof(T) != 0) {
+      return absl::InvalidArgumentError("unaligned atomic access to guest memory");
+    }
+    uint8_t* const host = memory.Locate(address, sizeof(T));
+    if (host == nullptr) return memory.OutOfRange(address, sizeof(T));
+    return GuestAtomic(memory, address, reinterpret_cast<T*>(host));
+  }
+
+  [[nodiscard]] T Load(std::memory_order order) const {
+    return std::atomic_ref<T>(*host_).load(order);
+  }
+  void Store(T value, std::memory_order order) const {
+    std::atomic_ref<T>(*host_).store(value, order);
+    memory_.MarkDirty(address_, sizeof(T));
+  }
+
+ private:
+  GuestAtomic(GuestMemory memory, GuestAddress address, T* host)
+      : memory_(std::move(memory)), address_(address), host_(host) {}
+
+  GuestMemory memory_;
+  GuestAddress address_;
+  T* host_;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_BASE_MEMORY_GUEST_MEMORY_H_
