@@ -23,9 +23,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <type_traits>
-#include <vector>
+#include <utility>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
@@ -33,7 +32,6 @@
 #include "absl/types/span.h"
 #include "base/memory/dirty_bitmap.h"
 #include "base/memory/guest_address.h"
-#include "base/scoped_fd.h"
 
 namespace touchstone {
 
@@ -57,8 +55,8 @@ class GuestMemory {
 
   struct Options {
     Backing backing = Backing::kAnonymous;
-    // madvise(MADV_HUGEPAGE). Mappings are 2 MiB aligned (in host address and file offset) whatever
-    // this says.
+    // madvise(MADV_HUGEPAGE). Whatever this says, host addresses and file offsets equal guest
+    // addresses modulo 2 MiB, so that guest and host can share huge pages.
     bool huge_pages = true;
     // Gives each region a dirty bitmap that writes through this class mark.
     bool track_dirty = false;
@@ -70,7 +68,8 @@ class GuestMemory {
     // Host address of the first byte: for KVM memory slots and vhost-user tables, never to be
     // dereferenced.
     uint8_t* host = nullptr;
-    // Memfd that backs the region (-1 when anonymous) and the offset of its first byte there.
+    // Memfd that backs the region (-1 when anonymous; sealed against resizing) and the offset of
+    // its first byte there.
     int fd = -1;
     uint64_t file_offset = 0;
     DirtyBitmap* dirty = nullptr;
@@ -109,7 +108,7 @@ class GuestMemory {
   }
 
   // Reads exactly `size` bytes of `fd` at `file_offset` straight into guest memory. DataLoss when
-  // the file ends before.
+  // the file ends before; what was read until then stays in guest memory.
   absl::Status ReadFromFd(int fd, uint64_t file_offset, GuestAddress address, uint64_t size) const;
 
   // The host ranges behind [address, address + size), for readv, writev and io_uring; valid while
@@ -130,11 +129,15 @@ class GuestMemory {
   friend class GuestAtomic;
   struct Table;
 
-  // The host pointer to `size` bytes that lie in one region, or null.
-  uint8_t* Locate(GuestAddress address, uint64_t size) const;
+  explicit GuestMemory(std::shared_ptr<const Table> table) : table_(std::move(table)) {}
+
+  // The region that holds all of [address, address + size), or null.
+  const Region* FindRegion(GuestAddress address, uint64_t size) const;
+  // Calls visit(region, offset in region, piece size) for each region that the range touches, in
+  // address order; calls nothing when a byte of it is outside.
   template <typename Visit>
   absl::Status ForEachPiece(GuestAddress address, uint64_t size, Visit visit) const;
-  absl::Status OutOfRange(GuestAddress address, uint64_t size) const;
+  static absl::Status OutOfRange(GuestAddress address, uint64_t size);
 
   std::shared_ptr<const Table> table_;
 };
@@ -153,9 +156,9 @@ class GuestAtomic {
     if (Raw(address) % sizeof(T) != 0) {
       return absl::InvalidArgumentError("unaligned atomic access to guest memory");
     }
-    uint8_t* const host = memory.Locate(address, sizeof(T));
-    if (host == nullptr) return memory.OutOfRange(address, sizeof(T));
-    return GuestAtomic(memory, address, reinterpret_cast<T*>(host));
+    const GuestMemory::Region* const region = memory.FindRegion(address, sizeof(T));
+    if (region == nullptr) return GuestMemory::OutOfRange(address, sizeof(T));
+    return GuestAtomic(memory, *region, address - region->start);
   }
 
   [[nodiscard]] T Load(std::memory_order order) const {
@@ -163,15 +166,19 @@ class GuestAtomic {
   }
   void Store(T value, std::memory_order order) const {
     std::atomic_ref<T>(*host_).store(value, order);
-    memory_.MarkDirty(address_, sizeof(T));
+    if (region_->dirty != nullptr) region_->dirty->Mark(offset_, sizeof(T));
   }
 
  private:
-  GuestAtomic(GuestMemory memory, GuestAddress address, T* host)
-      : memory_(std::move(memory)), address_(address), host_(host) {}
+  GuestAtomic(GuestMemory memory, const GuestMemory::Region& region, uint64_t offset)
+      : memory_(std::move(memory)),
+        region_(&region),
+        offset_(offset),
+        host_(reinterpret_cast<T*>(region.host + offset)) {}
 
-  GuestMemory memory_;
-  GuestAddress address_;
+  GuestMemory memory_;  // keeps the mapping and region_ alive
+  const GuestMemory::Region* region_;
+  uint64_t offset_;
   T* host_;
 };
 
