@@ -40,8 +40,6 @@ class Vcpu {
   virtual absl::StatusOr<SpecialRegisters> GetSpecialRegisters() = 0;
   virtual absl::Status SetSpecialRegisters(const SpecialRegisters& registers) = 0;
 
-  virtual absl::Status SetCpuid(absl::Span<const CpuidEntry> entries) = 0;
-
   // Returns the MSRs that exist of those asked for, in their order.
   virtual absl::StatusOr<std::vector<Msr>> GetMsrs(absl::Span<const uint32_t> indices) = 0;
   // Sets all that exist; returns the indices of those that the hypervisor refuses, which need not
@@ -56,6 +54,10 @@ class Vcpu {
 
   virtual absl::StatusOr<VcpuEvents> GetEvents() = 0;
   virtual absl::Status SetEvents(const VcpuEvents& events) = 0;
+
+  // What Run returns a DebugExit for, until the next call; while anything is asked for, the guest's
+  // own debug registers are out of force.
+  virtual absl::Status SetDebug(const DebugControl& control) = 0;
 };
 
 }  // namespace touchstone

@@ -81,8 +81,10 @@ class Vm {
   // the memory slots that are known by then, because each slot set later waits for milliseconds.
   virtual absl::Status CreateIrqChip() = 0;
 
-  // Creates the vCPU with this APIC id.
-  virtual absl::StatusOr<std::unique_ptr<Vcpu>> CreateVcpu(uint32_t id) = 0;
+  // Creates the vCPU with this APIC id that finds these leaves with CPUID. Without leaves, only
+  // what the first 64-bit processors had can be relied on.
+  virtual absl::StatusOr<std::unique_ptr<Vcpu>> CreateVcpu(uint32_t id,
+                                                           absl::Span<const CpuidEntry> cpuid) = 0;
 
   // Signals `event` on matching writes. The descriptor is duplicated.
   virtual absl::Status AddIoEvent(const IoEvent& io_event, const EventFd& event) = 0;

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace touchstone {
@@ -91,6 +92,27 @@ struct DebugRegisters {
   uint64_t dr7 = 0x400;
 
   bool operator==(const DebugRegisters&) const = default;
+};
+
+// What a debugger wants the vCPU to stop for (SDM vol. 3, 17.2).
+struct DebugControl {
+  // One of the four debug registers' breakpoints.
+  struct Breakpoint {
+    enum class Kind : uint8_t { kExecute, kWrite, kAccess };
+    uint64_t address = 0;
+    Kind kind = Kind::kExecute;
+    // Of the watched datum: 1, 2, 4 or 8; 1 with kExecute.
+    uint8_t size = 1;
+
+    bool operator==(const Breakpoint&) const = default;
+  };
+
+  bool single_step = false;
+  // INT3 stops instead of being delivered to the guest.
+  bool software_breakpoints = false;
+  std::array<std::optional<Breakpoint>, 4> breakpoints = {};
+
+  bool operator==(const DebugControl&) const = default;
 };
 
 // What a vCPU is doing as far as start-up goes (MultiProcessor specification and SDM vol. 3, 9.4).
