@@ -1,0 +1,59 @@
+// Interrupt delivery of the machine: joins devices' IrqLine and MsiTarget to the hypervisor's
+// global system interrupts (GSIs).
+//
+//   GSI 0-15   PIC and IOAPIC pins (GSI 0 is IOAPIC pin 2, as the ACPI MADT says), 16-23 IOAPIC
+//   pins GSI 24-    message-signalled interrupts, one each
+//
+// Thread-safe. Lines and routes must not outlive the router, nor the router the VM.
+
+#ifndef TOUCHSTONE_VMM_MACHINE_INTERRUPT_ROUTER_H_
+#define TOUCHSTONE_VMM_MACHINE_INTERRUPT_ROUTER_H_
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/mutex.h"
+#include "devices/irq/irq_line.h"
+#include "devices/irq/msi_target.h"
+#include "hypervisor/vm.h"
+
+namespace touchstone {
+
+inline constexpr uint32_t kIoapicPins = 24;
+
+class InterruptRouter final : public MsiTarget {
+ public:
+  // Borrows `vm`. KVM limits a VM to 4096 routes; `max_messages` of them may be messages.
+  explicit InterruptRouter(Vm& vm, uint32_t max_messages = 2048);
+
+  // A new input of this GSI. Inputs of one GSI are a wired OR: it is high while any of them is.
+  // REQUIRES: gsi < kIoapicPins.
+  std::unique_ptr<IrqLine> Connect(uint32_t gsi);
+
+  absl::StatusOr<std::unique_ptr<MsiRoute>> Route(uint64_t address, uint32_t data) override;
+
+ private:
+  class Line;
+  class Message;
+
+  void Assert(uint32_t gsi);
+  void Deassert(uint32_t gsi);
+  absl::Status SetMessage(uint32_t gsi, const MsiMessage& message);
+  void RemoveMessage(uint32_t gsi);
+  absl::Status Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  Vm& vm_;
+  const uint32_t max_messages_;
+  Mutex mutex_;
+  std::array<uint32_t, kIoapicPins> asserted_ ABSL_GUARDED_BY(mutex_) = {};
+  std::map<uint32_t, MsiMessage> messages_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_MACHINE_INTERRUPT_ROUTER_H_

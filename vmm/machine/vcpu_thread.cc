@@ -1,0 +1,109 @@
+#include "vmm/machine/vcpu_thread.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+
+namespace touchstone {
+namespace {
+
+// A string instruction (INS, OUTS with REP) arrives as many accesses to one port.
+void AccessPort(Bus& ports, const IoExit& io) {
+  for (size_t offset = 0; offset + io.size <= io.data.size(); offset += io.size) {
+    const absl::Span<uint8_t> unit = io.data.subspan(offset, io.size);
+    if (io.is_write) {
+      ports.Write(io.port, unit);
+    } else {
+      ports.Read(io.port, unit);
+    }
+  }
+}
+
+}  // namespace
+
+VcpuThread::VcpuThread(std::unique_ptr<Vcpu> vcpu, uint32_t index, const Targets& targets)
+    : vcpu_(std::move(vcpu)), index_(index), targets_(targets) {}
+
+VcpuThread::~VcpuThread() { Stop(); }
+
+void VcpuThread::Start() {
+  thread_ = std::thread([this] { Loop(); });
+}
+
+void VcpuThread::Stop() {
+  if (!thread_.joinable()) return;
+  stopping_.store(true, std::memory_order_release);  // seen by the loop after the kick
+  vcpu_->Kick();
+  thread_.join();
+}
+
+void VcpuThread::Loop() {
+  pthread_setname_np(pthread_self(), absl::StrCat("vcpu", index_).c_str());
+  while (!stopping_.load(std::memory_order_acquire)) {  // pairs with Stop
+    const absl::StatusOr<VcpuExit> exit = vcpu_->Run();
+    if (!exit.ok()) {
+      LOG(kError, "vcpu", "vCPU %d: %s", index_, std::string(exit.status().message()));
+      targets_.lifecycle->End(EndOfRun::kCrash);
+      return;
+    }
+    if (!Dispatch(*exit)) return;
+  }
+}
+
+bool VcpuThread::Dispatch(const VcpuExit& exit) {
+  if (const auto* io = std::get_if<IoExit>(&exit)) {
+    AccessPort(*targets_.ports, *io);
+    return true;
+  }
+  if (const auto* mmio = std::get_if<MmioExit>(&exit)) {
+    if (mmio->is_write) {
+      targets_.mmio->Write(mmio->address, mmio->data);
+    } else {
+      targets_.mmio->Read(mmio->address, mmio->data);
+    }
+    return true;
+  }
+  if (std::holds_alternative<InterruptedExit>(exit)) return true;
+  if (std::holds_alternative<ShutdownExit>(exit)) {
+    LOG(kInfo, "vcpu", "vCPU %d: triple fault", index_);
+    targets_.lifecycle->End(EndOfRun::kTripleFault);
+    return false;
+  }
+  if (const auto* event = std::get_if<SystemEventExit>(&exit)) {
+    switch (event->kind) {
+      case SystemEventExit::Kind::kShutdown:
+        targets_.lifecycle->End(EndOfRun::kPowerOff);
+        break;
+      case SystemEventExit::Kind::kReset:
+        targets_.lifecycle->End(EndOfRun::kReset);
+        break;
+      case SystemEventExit::Kind::kCrash:
+        targets_.lifecycle->NotePanic();
+        targets_.lifecycle->End(EndOfRun::kCrash);
+        break;
+    }
+    return false;
+  }
+  // The rest cannot be run again: doing so would spin for ever.
+  if (const auto* fail = std::get_if<FailEntryExit>(&exit)) {
+    LOG(kError, "vcpu", "vCPU %d: the processor refused the guest's state, reason 0x%x", index_,
+        fail->reason);
+  } else if (const auto* internal = std::get_if<InternalErrorExit>(&exit)) {
+    LOG(kError, "vcpu", "vCPU %d: hypervisor error %d: %s", index_, internal->suberror,
+        internal->details);
+  } else if (const auto* unknown = std::get_if<UnknownExit>(&exit)) {
+    LOG(kError, "vcpu", "vCPU %d: unknown exit %d", index_, unknown->reason);
+  } else {
+    LOG(kError, "vcpu", "vCPU %d: an exit that nobody asked for (kind %d)", index_, exit.index());
+  }
+  targets_.lifecycle->End(EndOfRun::kCrash);
+  return false;
+}
+
+}  // namespace touchstone

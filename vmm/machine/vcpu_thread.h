@@ -1,0 +1,53 @@
+// A thread that runs one vCPU and sends its exits to the buses.
+//
+// Thread-compatible: created, started and stopped by one thread.
+
+#ifndef TOUCHSTONE_VMM_MACHINE_VCPU_THREAD_H_
+#define TOUCHSTONE_VMM_MACHINE_VCPU_THREAD_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+
+#include "devices/bus/bus.h"
+#include "hypervisor/vcpu.h"
+#include "vmm/machine/lifecycle.h"
+
+namespace touchstone {
+
+class VcpuThread {
+ public:
+  // Where the exits of a vCPU go. All are borrowed and outlive the thread.
+  struct Targets {
+    Bus* ports;
+    Bus* mmio;
+    Lifecycle* lifecycle;
+  };
+
+  VcpuThread(std::unique_ptr<Vcpu> vcpu, uint32_t index, const Targets& targets);
+  // Stops.
+  ~VcpuThread();
+
+  void Start();
+  // Brings the vCPU out of the guest and joins the thread. Harmless when it never started.
+  void Stop();
+
+  // REQUIRES: not running.
+  [[nodiscard]] Vcpu& vcpu() { return *vcpu_; }
+
+ private:
+  void Loop();
+  // False when the vCPU cannot go on.
+  bool Dispatch(const VcpuExit& exit);
+
+  const std::unique_ptr<Vcpu> vcpu_;
+  const uint32_t index_;
+  const Targets targets_;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_MACHINE_VCPU_THREAD_H_
