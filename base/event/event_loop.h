@@ -55,7 +55,8 @@ class EventLoop {
 
   // Calls `callback` whenever `fd` is readable, has hung up or failed (level-triggered), until the
   // watch is destroyed. `fd` is borrowed and must stay open that long. At most one watch of each
-  // direction for a descriptor.
+  // direction for a descriptor: Reset() the old one before asking for another. The callback must
+  // cope with a descriptor that is no longer ready (non-blocking calls).
   [[nodiscard]] virtual Watch OnReadable(int fd, Callback callback) = 0;
   // The same for writability.
   [[nodiscard]] virtual Watch OnWritable(int fd, Callback callback) = 0;
