@@ -7,29 +7,9 @@
 #include "base/event_fd.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "hypervisor/default_irq_routes.h"
 
 namespace touchstone {
-namespace {
-
-constexpr uint32_t kPicPins = 16;
-constexpr uint32_t kPicPinsEach = 8;
-
-// What KVM sets up by itself, which a table of ours replaces as a whole.
-std::vector<IrqRoute> PinRoutes() {
-  std::vector<IrqRoute> routes;
-  for (uint32_t gsi = 0; gsi < kIoapicPins; ++gsi) {
-    if (gsi < kPicPins) {
-      const IrqChip pic = gsi < kPicPinsEach ? IrqChip::kPicPrimary : IrqChip::kPicSecondary;
-      routes.push_back({gsi, IrqRoute::Pin{pic, gsi % kPicPinsEach}});
-    }
-    // The timer's IRQ 0 is wired to IOAPIC pin 2; the cascade IRQ 2 to none (ACPI 6.4, 5.2.12.5).
-    if (gsi != 2) routes.push_back({gsi, IrqRoute::Pin{IrqChip::kIoapic, gsi == 0 ? 2 : gsi}});
-  }
-  return routes;
-}
-
-}  // namespace
-
 class InterruptRouter::Line final : public IrqLine {
  public:
   Line(InterruptRouter& router, uint32_t gsi) : router_(router), gsi_(gsi) {}
@@ -133,7 +113,7 @@ void InterruptRouter::RemoveMessage(uint32_t gsi) {
 }
 
 absl::Status InterruptRouter::Publish() {
-  std::vector<IrqRoute> routes = PinRoutes();
+  std::vector<IrqRoute> routes = DefaultIrqRoutes();
   for (const auto& [gsi, message] : messages_) routes.push_back({gsi, message});
   return vm_.SetIrqRoutes(routes);
 }

@@ -1,8 +1,8 @@
 // Interrupt delivery of the machine: joins devices' IrqLine and MsiTarget to the hypervisor's
 // global system interrupts (GSIs).
 //
-//   GSI 0-15   PIC and IOAPIC pins (GSI 0 is IOAPIC pin 2, as the ACPI MADT says), 16-23 IOAPIC
-//   pins GSI 24-    message-signalled interrupts, one each
+//   GSI 0-15   the same pin of the PICs and of the IOAPIC, 16-23 of the IOAPIC alone
+//   GSI 24-    message-signalled interrupts, one each
 //
 // Thread-safe. Lines and routes must not outlive the router, nor the router the VM.
 
@@ -20,11 +20,10 @@
 #include "base/mutex.h"
 #include "devices/irq/irq_line.h"
 #include "devices/irq/msi_target.h"
+#include "hypervisor/default_irq_routes.h"
 #include "hypervisor/vm.h"
 
 namespace touchstone {
-
-inline constexpr uint32_t kIoapicPins = 24;
 
 class InterruptRouter final : public MsiTarget {
  public:

@@ -150,6 +150,11 @@ void RouteIoapicPin(uint32_t pin, uint8_t vector, bool level) {
   MmioWrite<uint32_t>(kIoapic + 0x10, low);
 }
 
+void MaskIoapicPin(uint32_t pin) {
+  MmioWrite<uint32_t>(kIoapic, 0x10 + 2 * pin);
+  MmioWrite<uint32_t>(kIoapic + 0x10, 1u << 16);
+}
+
 void StartProcessors(void (*entry)(uint32_t)) {
   ap_entry = entry;
   const unsigned long size = ap_trampoline_end - ap_trampoline_begin;

@@ -96,6 +96,7 @@ void EnableLapic();
 inline void EndOfInterrupt() { MmioWrite<uint32_t>(kLapic + 0xB0, 0); }
 // Routes an IOAPIC pin to a vector on the boot processor, unmasked.
 void RouteIoapicPin(uint32_t pin, uint8_t vector, bool level);
+void MaskIoapicPin(uint32_t pin);
 
 // Starts all other processors; each calls `entry` with its ticket from 0, and halts after it.
 // Returns at once.
