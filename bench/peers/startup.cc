@@ -1,0 +1,119 @@
+// Start-up and end of whole VMMs, side by side, on the real /dev/kvm with one bare-metal guest.
+//
+//   ci/bazel run --config=opt //bench/peers:startup -- [ROUNDS]
+//
+// Prints, per command: process start to the guest's first byte, start to process gone, CPU time;
+// medians over interleaved rounds, with the least in brackets. A command that is not installed, or
+// does not work on this machine, gets a line that says so.
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "bench/peers/spawn.h"
+
+namespace touchstone {
+namespace {
+
+struct Peer {
+  std::string name;
+  std::vector<std::string> command;
+  bool has_output = true;
+  std::vector<absl::Duration> first_byte, gone, cpu;
+  std::string problem;
+};
+
+std::vector<Peer> Peers(const std::string& touchstone, const std::string& guest,
+                        const std::string& rom) {
+  const auto qemu = [](const std::string& machine, const std::string& option,
+                       const std::string& file) {
+    return std::vector<std::string>{"qemu-system-x86_64",
+                                    "-accel",
+                                    "kvm",
+                                    "-M",
+                                    machine,
+                                    "-m",
+                                    "128",
+                                    "-smp",
+                                    "1",
+                                    "-nodefaults",
+                                    "-display",
+                                    "none",
+                                    "-no-reboot",
+                                    "-serial",
+                                    "stdio",
+                                    option,
+                                    file};
+  };
+  return {
+      {.name = "touchstone run", .command = {touchstone, "run", "--mem", "128", guest}},
+      {.name = "QEMU microvm, no firmware", .command = qemu("microvm", "-bios", rom)},
+      {.name = "QEMU pc, no firmware", .command = qemu("pc", "-bios", rom)},
+      {.name = "QEMU q35, no firmware", .command = qemu("q35", "-bios", rom)},
+      {.name = "QEMU pc, SeaBIOS and PVH", .command = qemu("pc", "-kernel", guest)},
+      {.name = "touchstone --version", .command = {touchstone, "--version"}, .has_output = false},
+      {.name = "qemu --version",
+       .command = {"qemu-system-x86_64", "--version"},
+       .has_output = false},
+      {.name = "true", .command = {"true"}, .has_output = false},
+  };
+}
+
+std::string Show(const std::vector<absl::Duration>& values) {
+  if (values.empty()) return "-";
+  absl::Duration least = values[0];
+  for (absl::Duration value : values) least = std::min(least, value);
+  return absl::StrFormat("%.2f [%.2f]", absl::ToDoubleMilliseconds(Median(values)),
+                         absl::ToDoubleMilliseconds(least));
+}
+
+void RunRounds(std::vector<Peer>& peers, int rounds) {
+  for (int round = 0; round < rounds; ++round) {
+    for (Peer& peer : peers) {
+      if (!peer.problem.empty()) continue;
+      const absl::StatusOr<SpawnTimes> times = TimeSpawn(peer.command, absl::Seconds(10));
+      if (!times.ok()) {
+        peer.problem = std::string(times.status().message());
+        continue;
+      }
+      if (peer.has_output && times->first_byte == absl::InfiniteDuration()) {
+        peer.problem = absl::StrCat("no output, exit status ", times->exit_status);
+        continue;
+      }
+      if (peer.has_output) peer.first_byte.push_back(times->first_byte);
+      peer.gone.push_back(times->gone);
+      peer.cpu.push_back(times->cpu);
+    }
+  }
+}
+
+}  // namespace
+
+int Main(int argc, char** argv) {
+  if (argc < 4) {
+    std::fprintf(stderr, "usage: startup TOUCHSTONE GUEST ROM [ROUNDS]\n");
+    return 2;
+  }
+  const int rounds = argc > 4 ? std::atoi(argv[4]) : 30;
+  if (rounds < 1) {
+    std::fprintf(stderr, "startup: ROUNDS is a number from 1\n");
+    return 2;
+  }
+  std::vector<Peer> peers = Peers(argv[1], argv[2], argv[3]);
+  RunRounds(peers, rounds);
+  std::printf("median [least] of %d interleaved rounds, milliseconds\n", rounds);
+  std::printf("%-26s %18s %18s %18s\n", "", "first guest byte", "process gone", "CPU time");
+  for (const Peer& peer : peers) {
+    std::printf("%-26s %18s %18s %18s %s\n", peer.name.c_str(), Show(peer.first_byte).c_str(),
+                Show(peer.gone).c_str(), Show(peer.cpu).c_str(), peer.problem.c_str());
+  }
+  return peers[0].problem.empty() ? 0 : 1;
+}
+
+}  // namespace touchstone
+
+int main(int argc, char** argv) { return touchstone::Main(argc, argv); }
