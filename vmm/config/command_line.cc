@@ -1,0 +1,168 @@
+#include "vmm/config/command_line.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "google/protobuf/descriptor.h"
+#include "vmm/config/key_value.h"
+#include "vmm/config/schema.h"
+#include "vmm/config/text.h"
+#include "vmm/config/value.h"
+
+namespace touchstone {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+
+std::string OptionName(const FieldDescriptor* field) { return absl::StrCat("--", NameOf(field)); }
+
+bool IsSwitch(const FieldDescriptor* field) {
+  return field->cpp_type() == FieldDescriptor::CPPTYPE_BOOL &&
+         OptionOf(field).grammar() != GRAMMAR_BOOL_VALUE;
+}
+
+const FieldDescriptor* FindShortOption(const Descriptor* type, absl::string_view letter) {
+  for (int i = 0; i < type->field_count(); ++i) {
+    if (OptionOf(type->field(i)).short_flag() == letter) return type->field(i);
+  }
+  return nullptr;
+}
+
+// `name` is "--mem" or "-m".
+const FieldDescriptor* FindOption(const Descriptor* type, absl::string_view name) {
+  const FieldDescriptor* field = nullptr;
+  if (absl::StartsWith(name, "--")) {
+    field = FindField(type, name.substr(2));
+  } else if (name.size() == 2) {
+    field = FindShortOption(type, name.substr(1));
+  }
+  return field != nullptr && OptionOf(field).positional() ? nullptr : field;
+}
+
+absl::Status UnknownOption(const Descriptor* type, absl::string_view name) {
+  std::vector<std::string> names;
+  for (int i = 0; i < type->field_count(); ++i) {
+    if (!OptionOf(type->field(i)).positional()) names.push_back(NameOf(type->field(i)));
+  }
+  names.push_back("help");
+  const absl::string_view bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
+  const std::string guess = DidYouMean(bare, names, "--");
+  return absl::InvalidArgumentError(absl::StrCat(
+      "unknown option ", Quote(name), guess.empty() ? "; --help lists the options" : guess));
+}
+
+bool IsSet(const Message& config, const FieldDescriptor* field) {
+  return !field->is_repeated() && config.GetReflection()->HasField(config, field);
+}
+
+absl::Status SetOption(Message& config, const FieldDescriptor* field, absl::string_view text) {
+  if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return SetValue(config, field, text);
+  const Reflection* reflection = config.GetReflection();
+  Message* value = field->is_repeated() ? reflection->AddMessage(&config, field)
+                                        : reflection->MutableMessage(&config, field);
+  return ParseKeyValue(text, *value);
+}
+
+class CommandLineParser {
+ public:
+  CommandLineParser(Arguments arguments, Message& config)
+      : arguments_(arguments), config_(config), type_(config.GetDescriptor()) {}
+
+  // Returns the index of the first argument that it did not read.
+  absl::StatusOr<size_t> Parse(bool stop_at_operand) {
+    bool only_operands = false;
+    while (next_ < arguments_.size()) {
+      const absl::string_view argument = arguments_[next_];
+      // crosvm.md 1.1: a lone "-" is a value.
+      const bool is_option = !only_operands && argument.size() > 1 && argument[0] == '-';
+      if (!is_option && stop_at_operand) return next_;
+      ++next_;
+      if (!is_option) {
+        RETURN_IF_ERROR(TakeOperand(argument));
+      } else if (argument == "--") {
+        only_operands = true;
+      } else {
+        RETURN_IF_ERROR(TakeOption(argument));
+      }
+    }
+    return next_;
+  }
+
+ private:
+  absl::Status TakeOption(absl::string_view argument) {
+    const size_t equals = argument.find('=');
+    const absl::string_view name = argument.substr(0, equals);
+    const FieldDescriptor* field = FindOption(type_, name);
+    if (field == nullptr) return UnknownOption(type_, name);
+    std::optional<absl::string_view> value;
+    if (equals != absl::string_view::npos) value = argument.substr(equals + 1);
+    if (IsSet(config_, field)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(OptionName(field), " is given twice, but accepted once"));
+    }
+    if (IsSwitch(field)) return TakeSwitch(field, value);
+    if (!value.has_value()) {
+      if (next_ == arguments_.size()) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            OptionName(field), " needs a value: ", OptionName(field), " ", ValueNameOf(field)));
+      }
+      value = arguments_[next_++];
+    }
+    return Annotate(SetOption(config_, field, *value), OptionName(field));
+  }
+
+  absl::Status TakeSwitch(const FieldDescriptor* field, std::optional<absl::string_view> value) {
+    if (value.has_value()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          OptionName(field), " is a switch and takes no value, but ", Quote(*value), " is given"));
+    }
+    config_.GetReflection()->SetBool(&config_, field, true);
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeOperand(absl::string_view argument) {
+    std::string taken;
+    for (int i = 0; i < type_->field_count(); ++i) {
+      const FieldDescriptor* field = type_->field(i);
+      if (!OptionOf(field).positional()) continue;
+      if (!IsSet(config_, field)) {
+        return Annotate(SetOption(config_, field, argument), ValueNameOf(field));
+      }
+      taken = absl::StrCat("; ", ValueNameOf(field), " is already ",
+                           Quote(config_.GetReflection()->GetString(config_, field)));
+    }
+    return absl::InvalidArgumentError(absl::StrCat("unexpected argument ", Quote(argument), taken));
+  }
+
+  const Arguments arguments_;
+  Message& config_;
+  const Descriptor* const type_;
+  size_t next_ = 0;
+};
+
+}  // namespace
+
+bool AsksForHelp(Arguments arguments) {
+  const auto end = std::find(arguments.begin(), arguments.end(), "--");
+  return std::any_of(arguments.begin(), end, [](absl::string_view argument) {
+    return argument == "-h" || argument == "--help";
+  });
+}
+
+absl::Status ParseCommandLine(Arguments arguments, Message& config) {
+  return CommandLineParser(arguments, config).Parse(/*stop_at_operand=*/false).status();
+}
+
+absl::StatusOr<size_t> ParseLeadingOptions(Arguments arguments, Message& config) {
+  return CommandLineParser(arguments, config).Parse(/*stop_at_operand=*/true);
+}
+
+}  // namespace touchstone

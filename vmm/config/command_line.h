@@ -1,0 +1,40 @@
+// Arguments into a configuration message by reflection (crosvm.md 1.1).
+//
+//   --name VALUE   --name=VALUE   -n VALUE   -n=VALUE   --switch   OPERAND   --   (only operands
+//   follow)
+//
+// An argument that begins with "-" and is longer is an option, and is split at its first "=". An
+// option takes the next argument as its value, whatever that is. A value is read as the field's
+// type says: a plain value, or for a message the key=value language. Repeated fields are options
+// that may be given again; any other given twice is an error.
+
+#ifndef TOUCHSTONE_VMM_CONFIG_COMMAND_LINE_H_
+#define TOUCHSTONE_VMM_CONFIG_COMMAND_LINE_H_
+
+#include <cstddef>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "google/protobuf/message.h"
+
+namespace touchstone {
+
+using Arguments = absl::Span<const absl::string_view>;
+
+// True when -h or --help stands anywhere before "--". Asked before parsing, so that help is given
+// for a wrong line too.
+bool AsksForHelp(Arguments arguments);
+
+// Reads all arguments into `config`. Errors are one line naming the option, the key and text at
+// fault, and what is accepted. After an error the content of `config` is unspecified.
+absl::Status ParseCommandLine(Arguments arguments, google::protobuf::Message& config);
+
+// Reads options up to the first operand, a sub-command, and returns its index (arguments.size()
+// when there is none).
+absl::StatusOr<size_t> ParseLeadingOptions(Arguments arguments, google::protobuf::Message& config);
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_CONFIG_COMMAND_LINE_H_
