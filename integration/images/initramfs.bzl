@@ -35,7 +35,11 @@ _initramfs = rule(
     implementation = _initramfs_impl,
     attrs = {
         "extra_modules": attr.string_list(),
-        "files": attr.label_keyed_string_dict(allow_files = True),
+        # Programs for a guest are built plainly, whatever the build is for: no sanitizer fits a static one.
+        "files": attr.label_keyed_string_dict(
+            allow_files = True,
+            cfg = "exec",
+        ),
         "gzip": attr.bool(),
         "init": attr.label(
             mandatory = True,

@@ -6,7 +6,8 @@ for the same inputs. Inside it:
 
   /init            the given script or program
   /bin/busybox     with a symbolic link for every applet
-  /lib/modules/RELEASE/   the modules asked for and all that they depend on, without folders, and a modules.dep for modprobe
+  /lib/modules/RELEASE/   the modules asked for and all that they depend on, without folders, with what modprobe reads:
+                          modules.dep and modules.alias
   /etc/modules     one line a module to load at boot, in order: its path and its parameters
 """
 
@@ -170,7 +171,19 @@ def add_modules(archive, options, folder):
     for name, image in order.images.items():
         archive.add(f"lib/modules/{modules.release}/{name}.ko", stat.S_IFREG | 0o644, image)
     dependencies = [" ".join([f"{name}.ko:"] + [f"{n}.ko" for n in order.closure(name)]) for name in order.images]
-    for path, text in (("etc/modules", lines), (f"lib/modules/{modules.release}/modules.dep", dependencies)):
+    aliases = [
+        f"alias {value} {name}"
+        for name, image in order.images.items()
+        for key, value in module_info(image)
+        if key == "alias"
+    ]
+    base = f"lib/modules/{modules.release}"
+    for path, text in (
+        ("etc/modules", lines),
+        (f"{base}/modules.dep", dependencies),
+        (f"{base}/modules.alias", aliases),
+        (f"{base}/modules.symbols", []),
+    ):
         archive.add(path, stat.S_IFREG | 0o644, "".join(line + "\n" for line in text).encode())
 
 
