@@ -1,0 +1,37 @@
+// The command line of the program, without the machine: sub-commands, help, messages, exit codes.
+//
+//   int main(int argc, char** argv) {
+//     return Main({argv + 1, argv + argc}, {.out = ..., .err = ..., .run = RunMachine});
+//   }
+//
+// Thread-compatible; uses no global state but the log levels that --log-level sets.
+
+#ifndef TOUCHSTONE_VMM_CLI_COMMAND_H_
+#define TOUCHSTONE_VMM_CLI_COMMAND_H_
+
+#include <functional>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "vmm/cli/exit_code.h"
+#include "vmm/config/config.pb.h"
+
+namespace touchstone {
+
+struct CommandContext {
+  // Write to standard output and standard error: whole lines, at once.
+  std::function<void(absl::string_view)> out;
+  std::function<void(absl::string_view)> err;
+  // Builds and runs the machine of a valid configuration with defaults applied. An error is printed
+  // and exits with 1.
+  std::function<absl::StatusOr<ExitCode>(const RunConfig&)> run;
+};
+
+// Runs the program with `arguments`, its own name left out, and returns the process's exit code
+// (crosvm.md 2.3). Every mistake is one line on standard error that begins with "touchstone: ".
+int Main(absl::Span<const absl::string_view> arguments, const CommandContext& context);
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_CLI_COMMAND_H_

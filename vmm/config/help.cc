@@ -1,0 +1,161 @@
+#include "vmm/config/help.h"
+
+#include <cstddef>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "vmm/config/schema.h"
+
+namespace touchstone {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::EnumDescriptor;
+using google::protobuf::FieldDescriptor;
+
+constexpr size_t kColumns = 80;
+constexpr size_t kOptionIndent = 2;
+constexpr size_t kHelpIndent = 6;
+constexpr size_t kKeyIndent = 8;
+constexpr size_t kKeyHelpIndent = 12;
+
+std::string DefaultText(const FieldDescriptor* field) {
+  const FieldOption& info = OptionOf(field);
+  if (info.has_default_text()) return info.default_text();
+  if (!field->has_default_value()) return "";
+  switch (field->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return field->default_value_bool() ? "true" : "false";
+    case FieldDescriptor::CPPTYPE_INT32:
+      return absl::StrCat(field->default_value_int32());
+    case FieldDescriptor::CPPTYPE_INT64:
+      return absl::StrCat(field->default_value_int64());
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return absl::StrCat(field->default_value_uint32());
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return absl::StrCat(field->default_value_uint64());
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return NameOf(field->default_value_enum());
+    case FieldDescriptor::CPPTYPE_STRING:
+      return field->default_value_string();
+    default:
+      return "";
+  }
+}
+
+// "; required", "; default 256" and the like behind the help of a field.
+std::string Remarks(const FieldDescriptor* field, bool may_repeat) {
+  std::string remarks;
+  const std::string default_text = DefaultText(field);
+  if (OptionOf(field).required()) absl::StrAppend(&remarks, " (required)");
+  if (!default_text.empty()) absl::StrAppend(&remarks, " (default ", default_text, ")");
+  if (may_repeat) absl::StrAppend(&remarks, " (may be given again)");
+  if (OptionOf(field).has_unavailable()) {
+    absl::StrAppend(&remarks, " (", OptionOf(field).unavailable(), ")");
+  }
+  return remarks;
+}
+
+// "stdout: standard output; sink: nowhere", or empty when the names say it all.
+std::string ValueHelp(const FieldDescriptor* field) {
+  if (field->cpp_type() != FieldDescriptor::CPPTYPE_ENUM) return "";
+  std::vector<std::string> parts;
+  const EnumDescriptor* type = field->enum_type();
+  for (int i = 0; i < type->value_count(); ++i) {
+    const EnumValueOption& info = OptionOf(type->value(i));
+    if (info.has_unavailable()) {
+      parts.push_back(absl::StrCat(NameOf(type->value(i)), ": ", info.unavailable()));
+    } else if (info.has_help()) {
+      parts.push_back(absl::StrCat(NameOf(type->value(i)), ": ", info.help()));
+    }
+  }
+  return parts.empty() ? "" : absl::StrCat(": ", absl::StrJoin(parts, "; "));
+}
+
+bool IsStruct(const FieldDescriptor* field) {
+  return field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+}
+
+std::string HelpText(const FieldDescriptor* field, bool may_repeat) {
+  return absl::StrCat(OptionOf(field).help(), ValueHelp(field), Remarks(field, may_repeat));
+}
+
+// A key of a struct: "path=PATH", "ro" for a flag.
+std::string KeyUsage(const FieldDescriptor* field) {
+  if (field->is_repeated()) return absl::StrCat(NameOf(field), "=[", ValueNameOf(field), ",...]");
+  if (field->cpp_type() == FieldDescriptor::CPPTYPE_BOOL) return NameOf(field);
+  if (IsStruct(field)) return absl::StrCat(NameOf(field), "=[", ValueNameOf(field), "]");
+  return absl::StrCat(NameOf(field), "=", ValueNameOf(field));
+}
+
+void AppendKeys(const Descriptor* type, size_t indent, std::string& out) {
+  for (int i = 0; i < type->field_count(); ++i) {
+    const FieldDescriptor* key = type->field(i);
+    absl::StrAppend(&out, Wrap(KeyUsage(key), kKeyIndent + indent),
+                    Wrap(HelpText(key, /*may_repeat=*/false), kKeyHelpIndent + indent));
+    if (IsStruct(key)) AppendKeys(key->message_type(), indent + kKeyIndent - kHelpIndent, out);
+  }
+}
+
+std::string OptionUsage(const FieldDescriptor* field) {
+  const FieldOption& info = OptionOf(field);
+  if (info.positional()) return ValueNameOf(field);
+  std::string usage = info.has_short_flag() ? absl::StrCat("-", info.short_flag(), ", ") : "";
+  absl::StrAppend(&usage, "--", NameOf(field));
+  const bool is_switch =
+      field->cpp_type() == FieldDescriptor::CPPTYPE_BOOL && info.grammar() != GRAMMAR_BOOL_VALUE;
+  if (!is_switch) absl::StrAppend(&usage, " ", ValueNameOf(field));
+  return usage;
+}
+
+std::string OptionParagraph(const FieldDescriptor* field) {
+  std::string out = absl::StrCat(Wrap(OptionUsage(field), kOptionIndent),
+                                 Wrap(HelpText(field, field->is_repeated()), kHelpIndent));
+  if (IsStruct(field)) AppendKeys(field->message_type(), 0, out);
+  return out;
+}
+
+// Headings in the order in which the schema first names them.
+std::vector<std::string> Groups(const Descriptor* config) {
+  std::vector<std::string> groups;
+  for (int i = 0; i < config->field_count(); ++i) {
+    const std::string& group = OptionOf(config->field(i)).group();
+    bool known = false;
+    for (const std::string& other : groups) known = known || other == group;
+    if (!known) groups.push_back(group);
+  }
+  return groups;
+}
+
+}  // namespace
+
+std::string Wrap(absl::string_view text, size_t indent) {
+  const std::string margin(indent, ' ');
+  std::string out;
+  std::string line;
+  for (absl::string_view word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+    if (!line.empty() && line.size() + 1 + word.size() > kColumns) {
+      absl::StrAppend(&out, line, "\n");
+      line.clear();
+    }
+    absl::StrAppend(&line, line.empty() ? margin : " ", word);
+  }
+  if (!line.empty()) absl::StrAppend(&out, line, "\n");
+  return out;
+}
+
+std::string OptionsHelp(const Descriptor* config) {
+  std::string out;
+  for (const std::string& group : Groups(config)) {
+    absl::StrAppend(&out, out.empty() ? "" : "\n", group.empty() ? "Options" : group, ":\n");
+    for (int i = 0; i < config->field_count(); ++i) {
+      if (OptionOf(config->field(i)).group() == group)
+        absl::StrAppend(&out, OptionParagraph(config->field(i)));
+    }
+  }
+  return out;
+}
+
+}  // namespace touchstone

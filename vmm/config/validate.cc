@@ -1,0 +1,138 @@
+#include "vmm/config/validate.h"
+
+#include <cpuid.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "vmm/config/defaults.h"
+#include "vmm/config/kernel_command_line.h"
+#include "vmm/config/schema.h"
+#include "vmm/config/schema_check.h"
+
+namespace touchstone {
+namespace {
+
+using Errors = std::vector<std::string>;
+
+// Half of what a process can map on x86-64, so that the rest of the program has room.
+constexpr int kMaxMappedBits = 46;
+
+void CheckKernel(const RunConfig& config, Errors& errors) {
+  if (config.kernel().empty()) errors.push_back("no KERNEL is given: there is nothing to run");
+}
+
+void CheckMemory(const RunConfig& config, const HostLimits& host, Errors& errors) {
+  const uint64_t size = config.mem().size();
+  // Memory above the hole for devices is moved up by at most 4 GiB.
+  const int bits = std::clamp(host.physical_address_bits, 33, kMaxMappedBits);
+  const uint64_t max = (uint64_t{1} << (bits - 20)) - 4096;
+  if (size < kMinMemoryMib) {
+    errors.push_back(absl::StrCat("--mem: size=", size,
+                                  " MiB is too little: a guest needs at least ", kMinMemoryMib,
+                                  " MiB"));
+  } else if (size > max) {
+    errors.push_back(absl::StrCat("--mem: size=", size,
+                                  " MiB is more than this host can address: at most ", max,
+                                  " MiB are accepted"));
+  }
+}
+
+void CheckCpus(const RunConfig& config, Errors& errors) {
+  const uint32_t cores = config.cpus().num_cores();
+  if (cores >= 1 && cores <= kMaxVcpus) return;
+  errors.push_back(
+      absl::StrCat("--cpus: num-cores=", cores, " is not a number of vCPUs from 1 to ", kMaxVcpus));
+}
+
+std::string NameOfDevice(const SerialConfig& serial) {
+  return absl::StrCat(
+      "hardware=",
+      NameOf(SerialConfig::Hardware_descriptor()->FindValueByNumber(serial.hardware())),
+      ",num=", serial.num());
+}
+
+// The rules of one --serial alone.
+void CheckSerialDevice(const SerialConfig& serial, Errors& errors) {
+  const std::string device = absl::StrCat("--serial: ", NameOfDevice(serial));
+  const bool is_serial = serial.hardware() == SerialConfig::SERIAL;
+  const bool needs_path =
+      serial.type() == SerialConfig::FILE || serial.type() == SerialConfig::UNIX;
+  const std::string type =
+      NameOf(SerialConfig::Type_descriptor()->FindValueByNumber(serial.type()));
+  if (serial.num() == 0) {
+    errors.push_back(absl::StrCat(device, ": num counts from 1"));
+  } else if (is_serial && serial.num() > kComPorts) {
+    errors.push_back(
+        absl::StrCat(device, ": there are ", kComPorts, " serial ports, num is 1 to ", kComPorts));
+  }
+  if (serial.earlycon() && !is_serial) {
+    errors.push_back(absl::StrCat(device, ": earlycon works with hardware=serial only"));
+  }
+  if (serial.stdin() && serial.has_input()) {
+    errors.push_back(absl::StrCat(device, ": stdin and input= are two inputs, one is accepted"));
+  }
+  if (needs_path && serial.path().empty()) {
+    errors.push_back(absl::StrCat(device, ": type=", type, " needs path="));
+  }
+  if (!needs_path && serial.has_path()) {
+    errors.push_back(absl::StrCat(device, ": path= has no meaning with type=", type));
+  }
+  if (serial.has_debugcon_port() && serial.hardware() != SerialConfig::DEBUGCON) {
+    errors.push_back(absl::StrCat(device, ": debugcon-port= needs hardware=debugcon"));
+  }
+}
+
+void CheckSerialDevices(const RunConfig& config, Errors& errors) {
+  std::set<std::pair<int, uint32_t>> seen;
+  std::set<uint32_t> debug_ports;
+  int stdins = 0;
+  int earlycons = 0;
+  for (const SerialConfig& serial : config.serial()) {
+    CheckSerialDevice(serial, errors);
+    if (!seen.insert({serial.hardware(), serial.num()}).second) {
+      errors.push_back(absl::StrCat("--serial: ", NameOfDevice(serial), " is given twice"));
+    } else if (serial.hardware() == SerialConfig::DEBUGCON &&
+               !debug_ports.insert(serial.debugcon_port()).second) {
+      errors.push_back(absl::StrCat("--serial: ", NameOfDevice(serial),
+                                    ": another device is at debugcon-port=0x",
+                                    absl::Hex(serial.debugcon_port())));
+    }
+    stdins += serial.stdin() ? 1 : 0;
+    earlycons += serial.earlycon() ? 1 : 0;
+  }
+  if (stdins > 1) errors.push_back("--serial: stdin is given to more than one device");
+  if (earlycons > 1) errors.push_back("--serial: earlycon is given to more than one device");
+}
+
+void CheckKernelCommandLine(RunConfig config, Errors& errors) {
+  ApplyDefaults(config);
+  const absl::StatusOr<std::string> line = KernelCommandLine(config);
+  if (!line.ok()) errors.push_back(std::string(line.status().message()));
+}
+
+}  // namespace
+
+HostLimits ReadHostLimits() {
+  HostLimits limits;
+  unsigned int eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid(0x80000008, &eax, &ebx, &ecx, &edx) != 0) {
+    limits.physical_address_bits = static_cast<int>(eax & 0xff);
+  }
+  return limits;
+}
+
+Errors Validate(const RunConfig& config, const HostLimits& host) {
+  Errors errors;
+  CheckKernel(config, errors);
+  CheckSchema(config, errors);
+  CheckMemory(config, host, errors);
+  CheckCpus(config, errors);
+  CheckSerialDevices(config, errors);
+  CheckKernelCommandLine(config, errors);
+  return errors;
+}
+
+}  // namespace touchstone
