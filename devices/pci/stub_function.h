@@ -1,0 +1,37 @@
+// A PCI function that is nothing but a configuration header: the host bridge, and placeholders.
+//
+// Thread-compatible; the root serialises its calls.
+
+#ifndef TOUCHSTONE_DEVICES_PCI_STUB_FUNCTION_H_
+#define TOUCHSTONE_DEVICES_PCI_STUB_FUNCTION_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "devices/pci/config_space.h"
+#include "devices/pci/pci_function.h"
+
+namespace touchstone {
+
+class StubFunction final : public PciFunction {
+ public:
+  StubFunction(absl::string_view name, const PciIdentity& identity)
+      : name_(name),
+        config_(ConfigSpace::Header::kEndpoint, identity, ConfigSpace::kConventionalSize) {}
+
+  [[nodiscard]] absl::string_view name() const override { return name_; }
+  void ReadConfig(uint32_t offset, absl::Span<uint8_t> data) override {
+    config_.Read(offset, data);
+  }
+  void WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) override {
+    config_.Write(offset, data);
+  }
+
+ private:
+  const std::string name_;
+  ConfigSpace config_;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_DEVICES_PCI_STUB_FUNCTION_H_
