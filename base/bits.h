@@ -17,7 +17,8 @@ template <std::unsigned_integral T = uint32_t>
 // The mask of bits `high` to `low`, both included.
 template <std::unsigned_integral T = uint32_t>
 [[nodiscard]] constexpr T Mask(int high, int low) {
-  return static_cast<T>((~T{0} >> (sizeof(T) * 8 - 1 - high)) & (~T{0} << low));
+  const T all = static_cast<T>(~T{0});  // small types are promoted to a negative int by ~
+  return static_cast<T>((all >> (sizeof(T) * 8 - 1 - high)) & (all << low));
 }
 
 // The field of bits `high` to `low` of `value`, shifted to bit 0.

@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
@@ -21,6 +22,8 @@ constexpr size_t kMaxLine = 1024;
 struct Levels {
   LogLevel fallback = LogLevel::kInfo;
   std::map<std::string, LogLevel, std::less<>> modules;
+  // What this one replaced; kept reachable, read by nobody.
+  const Levels* former = nullptr;
 };
 
 // Replaced as a whole and never freed: a reader on another thread may still hold the old one.
@@ -62,7 +65,9 @@ absl::Status SetLogLevels(absl::string_view specification) {
       levels->modules[std::string(pair.first)] = *level;
     }
   }
-  g_levels.store(levels.release(), std::memory_order_release);  // readers see a complete table
+  Levels* const published = levels.release();
+  published->former =
+      g_levels.exchange(published, std::memory_order_release);  // readers see a complete table
   return absl::OkStatus();
 }
 
@@ -96,6 +101,7 @@ void WriteLog(LogSite& site, LogLevel level, absl::string_view module, const std
     absl::StrAppend(&line, " (", lost, " like it held back)");
   }
   line.resize(std::min(line.size(), kMaxLine - 1));
+  std::replace_if(line.begin(), line.end(), absl::ascii_iscntrl, '?');
   line.push_back('\n');
   // A log line that cannot be written has nowhere else to go.
   [[maybe_unused]] const ssize_t ignored =

@@ -5,9 +5,10 @@
 //
 // Debian's Abseil has no absl/log, and glog's start-up costs more than a whole VM start; this is
 // the little that is needed. A line is formatted with absl::StrFormat, cut at 1024 bytes and
-// written by one write(2), so lines of several threads never mix. Each call site prints at most
-// kBurstPerSecond lines a second (a guest must not flood the host's disk): what it held back is
-// counted and said with its next line.
+// written by one write(2), so lines of several threads never mix. Control characters become '?', so
+// that what a guest has put into a line can neither forge another nor steer the terminal. Each call
+// site prints at most kBurstPerSecond lines a second (a guest must not flood the host's disk): what
+// it held back is counted and said with its next line.
 //
 // Thread-safe.
 
