@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -30,6 +31,8 @@ class LogTest : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_TRUE(SetLogLevels("info").ok());
+    // A memfd has no lock on its position, so only appending writes do not overwrite each other.
+    ASSERT_EQ(fcntl(log_.get(), F_SETFL, O_APPEND), 0);
     SetLogFd(log_.get());
   }
   void TearDown() override { SetLogFd(STDERR_FILENO); }
