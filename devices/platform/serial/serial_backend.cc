@@ -1,0 +1,134 @@
+#include "devices/platform/serial/serial_backend.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/scoped_fd.h"
+#include "base/status.h"
+#include "devices/platform/serial/fd_sink.h"
+#include "devices/platform/serial/fd_source.h"
+#include "devices/platform/serial/input_buffer.h"
+#include "devices/platform/serial/nonblocking.h"
+#include "devices/platform/serial/output_queue.h"
+#include "devices/platform/serial/timestamp_output.h"
+#include "devices/platform/serial/unix_datagram_sink.h"
+#include "devices/platform/serial/unix_stream.h"
+
+namespace touchstone {
+namespace {
+
+// NonBlocking() of a descriptor that the process keeps.
+absl::StatusOr<ScopedFd> NonBlockingStandard(int fd, int access) {
+  ScopedFd borrowed(fd);
+  absl::StatusOr<ScopedFd> result = NonBlocking(borrowed, access);
+  [[maybe_unused]] const int kept = borrowed.Release();
+  return result;
+}
+
+absl::StatusOr<ScopedFd> OpenNonBlocking(const std::string& path, int flags, int access) {
+  ASSIGN_OR_RETURN(const ScopedFd file, OpenFile(path, flags, 0666));
+  return NonBlocking(file, access);
+}
+
+absl::Status CheckKeys(const SerialConfig& config) {
+  const bool needs_path = config.type() == SerialConfig::FILE ||
+                          config.type() == SerialConfig::UNIX ||
+                          config.type() == SerialConfig::UNIX_STREAM;
+  if (needs_path && config.path().empty()) {
+    return absl::InvalidArgumentError("serial: this type needs path=");
+  }
+  if (config.stdin() && config.has_input()) {
+    return absl::InvalidArgumentError("serial: stdin and input exclude each other");
+  }
+  if (!config.input_unix_stream()) return absl::OkStatus();
+  if (config.type() != SerialConfig::UNIX_STREAM) {
+    return absl::InvalidArgumentError("serial: input-unix-stream is for type=unix-stream");
+  }
+  if (config.stdin() || config.has_input()) {
+    return absl::InvalidArgumentError(
+        "serial: input-unix-stream, stdin and input exclude each other");
+  }
+  return absl::OkStatus();
+}
+
+// Where output goes; null for nowhere. Leaves the stream for an input that shares it in `stream`.
+absl::StatusOr<std::unique_ptr<ByteSink>> OpenSink(const SerialConfig& config,
+                                                   std::shared_ptr<UnixStream>& stream) {
+  switch (config.type()) {
+    case SerialConfig::FILE: {
+      ASSIGN_OR_RETURN(ScopedFd fd,
+                       OpenNonBlocking(config.path(), O_WRONLY | O_CREAT | O_APPEND, O_WRONLY));
+      return std::make_unique<FdSink>(std::move(fd), config.path());
+    }
+    case SerialConfig::STDOUT: {
+      ASSIGN_OR_RETURN(ScopedFd fd, NonBlockingStandard(STDOUT_FILENO, O_WRONLY));
+      return std::make_unique<FdSink>(std::move(fd), "standard output");
+    }
+    case SerialConfig::UNIX:
+      return std::make_unique<UnixDatagramSink>(config.path());
+    case SerialConfig::UNIX_STREAM:
+      stream = std::make_shared<UnixStream>(config.path());
+      if (stream->Connect() == nullptr) {
+        LOG(kWarning, "serial", "nobody listens at %s yet", config.path());
+      }
+      return std::make_unique<UnixStreamSink>(stream);
+    case SerialConfig::SINK:
+      return std::unique_ptr<ByteSink>();
+    default:
+      return absl::UnimplementedError("serial: this type is not implemented yet");
+  }
+}
+
+// Where input comes from; null for nowhere.
+absl::StatusOr<std::unique_ptr<ByteSource>> OpenSource(const SerialConfig& config,
+                                                       std::shared_ptr<UnixStream> stream) {
+  if (config.input_unix_stream()) return std::make_unique<UnixStreamSource>(std::move(stream));
+  if (config.has_input()) {
+    // O_NONBLOCK: a FIFO opens without its writer.
+    ASSIGN_OR_RETURN(ScopedFd fd, OpenNonBlocking(config.input(), O_RDONLY | O_NONBLOCK, O_RDONLY));
+    return std::make_unique<FdSource>(std::move(fd));
+  }
+  if (config.stdin()) {
+    ASSIGN_OR_RETURN(ScopedFd fd, NonBlockingStandard(STDIN_FILENO, O_RDONLY));
+    return std::make_unique<FdSource>(std::move(fd));
+  }
+  return std::unique_ptr<ByteSource>();
+}
+
+}  // namespace
+
+absl::StatusOr<SerialBackend> OpenSerialBackend(const SerialConfig& config, EventLoop& loop,
+                                                Clock& clock) {
+  IgnoreBrokenPipes();
+  RETURN_IF_ERROR(CheckKeys(config));
+  std::shared_ptr<UnixStream> stream;
+  ASSIGN_OR_RETURN(std::unique_ptr<ByteSink> sink, OpenSink(config, stream));
+  ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source, OpenSource(config, std::move(stream)));
+
+  SerialBackend backend;
+  if (config.stdin()) {
+    ASSIGN_OR_RETURN(backend.terminal, RawTerminal::Enter(STDIN_FILENO));
+  }
+  if (sink == nullptr) {
+    backend.output = std::make_unique<NullOutput>();
+  } else {
+    std::string name = config.has_name() ? config.name() : absl::StrCat("port ", config.num());
+    backend.output = std::make_unique<OutputQueue>(loop, std::move(sink), std::move(name));
+  }
+  if (config.out_timestamp()) {
+    backend.output = std::make_unique<TimestampOutput>(std::move(backend.output), clock);
+  }
+  if (source == nullptr) {
+    backend.input = std::make_unique<NullInput>();
+  } else {
+    backend.input = std::make_unique<InputBuffer>(loop, std::move(source));
+  }
+  return backend;
+}
+
+}  // namespace touchstone

@@ -1,0 +1,300 @@
+#include "devices/platform/serial/serial_backend.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/event/manual_loop.h"
+#include "base/scoped_fd.h"
+#include "devices/platform/serial/output_queue.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace touchstone {
+namespace {
+
+using ::testing::HasSubstr;
+
+absl::Span<const uint8_t> Bytes(absl::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+std::string ReadFile(const std::string& path) {
+  absl::StatusOr<ScopedFd> fd = OpenFile(path, O_RDONLY);
+  std::string text(100000, '\0');
+  const ssize_t count = fd.ok() ? read(fd->get(), text.data(), text.size()) : 0;
+  text.resize(count > 0 ? static_cast<size_t>(count) : 0);
+  return text;
+}
+
+// What one read or datagram brings now; "(nothing)" when there is none.
+std::string Receive(const ScopedFd& fd) {
+  char text[4096];
+  const ssize_t count = recv(fd.get(), text, sizeof(text), MSG_DONTWAIT);
+  return count < 0 ? "(nothing)" : std::string(text, static_cast<size_t>(count));
+}
+
+class SerialBackendTest : public ::testing::Test {
+ protected:
+  SerialBackendTest() {
+    char name[] = "/tmp/serial_backend_XXXXXX";
+    folder_ = mkdtemp(name);
+  }
+  ~SerialBackendTest() override {
+    [[maybe_unused]] const int ignored = system(absl::StrCat("rm -rf ", folder_).c_str());
+  }
+
+  std::string Path(absl::string_view name) const { return absl::StrCat(folder_, "/", name); }
+
+  absl::StatusOr<SerialBackend> Open() { return OpenSerialBackend(config_, loop_, loop_.clock()); }
+
+  // A socket that `path` names.
+  static ScopedFd Bind(const std::string& path, int type) {
+    ScopedFd fd(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+    EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    if (type == SOCK_STREAM) EXPECT_EQ(listen(fd.get(), 4), 0);
+    return fd;
+  }
+
+  void Write(SerialBackend& backend, absl::string_view text) {
+    backend.output->Write(Bytes(text));
+    loop_.Advance(absl::Milliseconds(100));
+  }
+  static std::string Read(SerialBackend& backend) {
+    uint8_t bytes[256];
+    const size_t count = backend.input->Read(absl::MakeSpan(bytes));
+    return std::string(bytes, bytes + count);
+  }
+
+  std::string folder_;
+  ManualLoop loop_;
+  SerialConfig config_;
+};
+
+TEST_F(SerialBackendTest, SinkTakesEverythingAndGivesNothing) {
+  absl::StatusOr<SerialBackend> backend = Open();
+  ASSERT_TRUE(backend.ok());
+  EXPECT_TRUE(backend->output->Write(Bytes("abc")));
+  EXPECT_EQ(Read(*backend), "");
+}
+
+TEST_F(SerialBackendTest, FileIsAppendedTo) {
+  config_.set_type(SerialConfig::FILE);
+  config_.set_path(Path("log"));
+  for (const char* text : {"one\n", "two\n"}) {
+    absl::StatusOr<SerialBackend> backend = Open();
+    ASSERT_TRUE(backend.ok()) << backend.status();
+    Write(*backend, text);
+  }
+  EXPECT_EQ(ReadFile(Path("log")), "one\ntwo\n");
+}
+
+TEST_F(SerialBackendTest, InputFileIsReadToItsEnd) {
+  config_.set_type(SerialConfig::FILE);
+  config_.set_path(Path("in"));
+  {
+    absl::StatusOr<SerialBackend> backend = Open();
+    ASSERT_TRUE(backend.ok());
+    Write(*backend, "script");
+  }
+  config_.set_type(SerialConfig::SINK);
+  config_.set_input(Path("in"));
+  absl::StatusOr<SerialBackend> backend = Open();
+  ASSERT_TRUE(backend.ok()) << backend.status();
+  int calls = 0;
+  backend->input->OnBytes([&calls] { ++calls; });
+  loop_.RunReady();
+
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(Read(*backend), "script");
+  EXPECT_EQ(loop_.RunReady(), 0);
+}
+
+TEST_F(SerialBackendTest, TimestampsBeginLines) {
+  config_.set_type(SerialConfig::FILE);
+  config_.set_path(Path("log"));
+  config_.set_out_timestamp(true);
+  {
+    absl::StatusOr<SerialBackend> backend = Open();
+    ASSERT_TRUE(backend.ok());
+    Write(*backend, "on");
+    loop_.clock().Advance(absl::Nanoseconds(42));
+    Write(*backend, "e\n\ntwo\n");
+  }
+  EXPECT_EQ(ReadFile(Path("log")),
+            "[ 2000-01-01 00:00:00.000000000 ]: one\n"
+            "[ 2000-01-01 00:00:00.100000042 ]: \n"
+            "[ 2000-01-01 00:00:00.100000042 ]: two\n");
+}
+
+TEST_F(SerialBackendTest, DatagramForEachLine) {
+  const ScopedFd peer = Bind(Path("sock"), SOCK_DGRAM);
+  config_.set_type(SerialConfig::UNIX);
+  config_.set_path(Path("sock"));
+  absl::StatusOr<SerialBackend> backend = Open();
+  ASSERT_TRUE(backend.ok());
+
+  Write(*backend, "one\r\ntwo\n\nunfin");
+
+  EXPECT_EQ(Receive(peer), "one");
+  EXPECT_EQ(Receive(peer), "two");
+  EXPECT_EQ(Receive(peer), "");
+  EXPECT_EQ(Receive(peer), "(nothing)");
+  Write(*backend, "ished\n");
+  EXPECT_EQ(Receive(peer), "unfinished");
+}
+
+TEST_F(SerialBackendTest, LongLineGoesInPiecesAndTheLastOneAtTheEnd) {
+  const ScopedFd peer = Bind(Path("sock"), SOCK_DGRAM);
+  config_.set_type(SerialConfig::UNIX);
+  config_.set_path(Path("sock"));
+  {
+    absl::StatusOr<SerialBackend> backend = Open();
+    ASSERT_TRUE(backend.ok());
+    Write(*backend, std::string(1500, 'x'));
+    EXPECT_EQ(Receive(peer), std::string(1024, 'x'));
+    EXPECT_EQ(Receive(peer), "(nothing)");
+  }
+  EXPECT_EQ(Receive(peer), std::string(476, 'x'));
+}
+
+TEST_F(SerialBackendTest, DatagramSocketMayComeLateAndComeBack) {
+  config_.set_type(SerialConfig::UNIX);
+  config_.set_path(Path("sock"));
+  absl::StatusOr<SerialBackend> backend = Open();
+  ASSERT_TRUE(backend.ok());
+  Write(*backend, "early\n");
+
+  ScopedFd peer = Bind(Path("sock"), SOCK_DGRAM);
+  loop_.Advance(OutputQueue::kRetryDelay);
+  EXPECT_EQ(Receive(peer), "early");
+
+  peer.Reset();
+  unlink(Path("sock").c_str());
+  Write(*backend, "meanwhile\n");
+  peer = Bind(Path("sock"), SOCK_DGRAM);
+  loop_.Advance(OutputQueue::kRetryDelay);
+  EXPECT_EQ(Receive(peer), "meanwhile");
+}
+
+TEST_F(SerialBackendTest, SlowDatagramPeerLosesNothing) {
+  const ScopedFd peer = Bind(Path("sock"), SOCK_DGRAM);
+  config_.set_type(SerialConfig::UNIX);
+  config_.set_path(Path("sock"));
+  absl::StatusOr<SerialBackend> backend = Open();
+  ASSERT_TRUE(backend.ok());
+  constexpr int kLines = 500;  // more than a socket queues
+  for (int i = 0; i < kLines; ++i) Write(*backend, absl::StrCat("line ", i, "\n"));
+
+  for (int i = 0; i < kLines; ++i) {
+    EXPECT_EQ(Receive(peer), absl::StrCat("line ", i));
+    loop_.Advance(absl::Milliseconds(1));
+  }
+}
+
+TEST_F(SerialBackendTest, PathBeyondSocketAddressIsReached) {
+  const std::string name = std::string(90, 'd');
+  const std::string folder = Path(std::string(100, 'f'));
+  ASSERT_EQ(system(absl::StrCat("mkdir ", folder).c_str()), 0);
+  ASSERT_EQ(chdir(folder.c_str()), 0);
+  const ScopedFd peer = Bind(name, SOCK_DGRAM);
+  ASSERT_EQ(chdir("/"), 0);
+  config_.set_type(SerialConfig::UNIX);
+  config_.set_path(absl::StrCat(folder, "/", name));
+  absl::StatusOr<SerialBackend> backend = Open();
+  ASSERT_TRUE(backend.ok());
+
+  Write(*backend, "far\n");
+
+  EXPECT_EQ(Receive(peer), "far");
+}
+
+TEST_F(SerialBackendTest, StreamCarriesBothWaysAndReconnects) {
+  const ScopedFd listener = Bind(Path("sock"), SOCK_STREAM);
+  config_.set_type(SerialConfig::UNIX_STREAM);
+  config_.set_path(Path("sock"));
+  config_.set_input_unix_stream(true);
+  absl::StatusOr<SerialBackend> backend = Open();
+  ASSERT_TRUE(backend.ok());
+  backend->input->OnBytes([] {});
+  ScopedFd peer(accept(listener.get(), nullptr, nullptr));
+  Write(*backend, "login: ");
+  EXPECT_EQ(Receive(peer), "login: ");
+  ASSERT_EQ(send(peer.get(), "root\r", 5, 0), 5);
+  loop_.RunReady();
+  EXPECT_EQ(Read(*backend), "root\r");
+
+  peer.Reset();
+  loop_.Advance(absl::Milliseconds(100));
+  peer.Reset(accept(listener.get(), nullptr, nullptr));
+  Write(*backend, "again");
+  ASSERT_EQ(send(peer.get(), "back", 4, 0), 4);
+  loop_.RunReady();
+
+  EXPECT_EQ(Receive(peer), "again");
+  EXPECT_EQ(Read(*backend), "back");
+}
+
+// Output notices the end when nobody listens for input.
+TEST_F(SerialBackendTest, StreamReconnectsForOutputAlone) {
+  const ScopedFd listener = Bind(Path("sock"), SOCK_STREAM);
+  config_.set_type(SerialConfig::UNIX_STREAM);
+  config_.set_path(Path("sock"));
+  absl::StatusOr<SerialBackend> backend = Open();
+  ASSERT_TRUE(backend.ok());
+  close(accept(listener.get(), nullptr, nullptr));
+
+  Write(*backend, "to the next one");
+
+  const ScopedFd peer(accept(listener.get(), nullptr, nullptr));
+  EXPECT_EQ(Receive(peer), "to the next one");
+}
+
+TEST_F(SerialBackendTest, StreamThatNobodyServesYetIsNoError) {
+  config_.set_type(SerialConfig::UNIX_STREAM);
+  config_.set_path(Path("sock"));
+  config_.set_input_unix_stream(true);
+  absl::StatusOr<SerialBackend> backend = Open();
+  ASSERT_TRUE(backend.ok());
+  backend->input->OnBytes([] {});
+  Write(*backend, "kept");
+
+  const ScopedFd listener = Bind(Path("sock"), SOCK_STREAM);
+  loop_.Advance(absl::Milliseconds(100));
+
+  const ScopedFd peer(accept(listener.get(), nullptr, nullptr));
+  EXPECT_EQ(Receive(peer), "kept");
+}
+
+TEST_F(SerialBackendTest, ErrorsNameTheCause) {
+  const auto error = [this](SerialConfig config) {
+    config_ = config;
+    return std::string(Open().status().message());
+  };
+  SerialConfig config;
+  config.set_type(SerialConfig::FILE);
+  EXPECT_THAT(error(config), HasSubstr("path="));
+  config.set_path("/nowhere/at/all");
+  EXPECT_THAT(error(config), HasSubstr("/nowhere/at/all"));
+  config.Clear();
+  config.set_input("/nowhere/input");
+  EXPECT_THAT(error(config), HasSubstr("/nowhere/input"));
+  config.set_stdin(true);
+  EXPECT_THAT(error(config), HasSubstr("exclude each other"));
+  config.Clear();
+  config.set_input_unix_stream(true);
+  EXPECT_THAT(error(config), HasSubstr("unix-stream"));
+}
+
+}  // namespace
+}  // namespace touchstone
