@@ -13,6 +13,13 @@ The repository then has, in its root package:
     version.bzl   KERNEL_RELEASE, the release as a string
 """
 
+_BUILD_FILE = """# The files of Debian's kernel {release}.
+
+load("@touchstone//integration/images:debian_kernel.bzl", "kernel_files")
+
+kernel_files(package = "linux-image.deb")
+"""
+
 def _debian_kernel_impl(repository):
     repository.report_progress("fetching what {} depends on".format(repository.attr.package))
     result = repository.execute(
@@ -23,12 +30,7 @@ def _debian_kernel_impl(repository):
         fail("fetching {}: {}".format(repository.attr.package, result.stderr))
     release = result.stdout.strip()
     repository.file("version.bzl", "KERNEL_RELEASE = \"{}\"\n".format(release))
-    repository.file("BUILD.bazel", """# The files of Debian's kernel {release}.
-
-load("@touchstone//integration/images:debian_kernel.bzl", "kernel_files")
-
-kernel_files(package = "linux-image.deb")
-""".format(release = release))
+    repository.file("BUILD.bazel", _BUILD_FILE.format(release = release))
 
 debian_kernel = repository_rule(
     implementation = _debian_kernel_impl,
