@@ -39,7 +39,9 @@ absl::Status ValidateProcessors(const AcpiConfig& config) {
 }
 
 absl::Status ValidatePowerManagement(const AcpiPowerManagement& power) {
-  if (power.sci >= kIsaIrqCount) return Invalid("SCI %d is no ISA interrupt", power.sci);
+  if (power.sci == 0 || power.sci >= kIsaIrqCount) {
+    return Invalid("SCI %d is the timer's or no ISA interrupt", power.sci);
+  }
   if (power.gpe0_length % 2 != 0) return Invalid("GPE0 length %d is odd", power.gpe0_length);
   if (power.soft_off_sleep_type > 7 || power.standby_sleep_type.value_or(0) > 7) {
     return Invalid("a sleep type is above 7");

@@ -18,9 +18,9 @@ struct AcpiInterruptControllers {
   uint32_t ioapic_address = 0xFEC00000;
   uint8_t ioapic_id = 0;
   uint32_t ioapic_pins = 24;
-  // The IOAPIC pin that ISA interrupt 0, the PIT's, is routed to. The machine's GSI routing must
-  // agree: a kernel's default routing has it on pin 0, a PC has it on pin 2.
-  uint32_t timer_pin = 2;
+  // The IOAPIC pin that ISA interrupt 0, the PIT's, is routed to: 0 as in DefaultIrqRoutes(), 2 on
+  // real PCs. Where the GSI routing disagrees, Linux finds its "8254 timer not connected".
+  uint32_t timer_pin = 0;
 };
 
 // Fixed hardware registers (ACPI 6.4, 4.8.3). Power and sleep button are fixed hardware too.

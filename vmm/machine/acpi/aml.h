@@ -64,7 +64,8 @@ class Aml {
   static Aml Local(int index);
   static Aml Arg(int index);
 
-  [[nodiscard]] const std::vector<uint8_t>& bytes() const { return bytes_; }
+  [[nodiscard]] const std::vector<uint8_t>& bytes() const& { return bytes_; }
+  [[nodiscard]] std::vector<uint8_t> bytes() && { return std::move(bytes_); }
 
  private:
   explicit Aml(std::vector<uint8_t> bytes) : bytes_(std::move(bytes)) {}
