@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/status.h"
 #include "google/protobuf/descriptor.h"
 #include "vmm/config/key_value.h"
@@ -64,6 +65,12 @@ bool IsSet(const Message& config, const FieldDescriptor* field) {
 }
 
 absl::Status SetOption(Message& config, const FieldDescriptor* field, absl::string_view text) {
+  if (OptionOf(field).grammar() == GRAMMAR_RANGES) {
+    for (const absl::string_view element : absl::StrSplit(text, ',')) {
+      RETURN_IF_ERROR(SetValue(config, field, element));
+    }
+    return absl::OkStatus();
+  }
   if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return SetValue(config, field, text);
   const Reflection* reflection = config.GetReflection();
   Message* value = field->is_repeated() ? reflection->AddMessage(&config, field)

@@ -19,7 +19,8 @@ constexpr size_t kColumns = 80;
 constexpr size_t kOptionIndent = 2;
 constexpr size_t kHelpIndent = 6;
 constexpr size_t kKeyIndent = 8;
-constexpr size_t kKeyHelpIndent = 12;
+// Relative to its key.
+constexpr size_t kKeyHelpIndent = 4;
 
 std::string DefaultText(const FieldDescriptor* field) {
   const FieldOption& info = OptionOf(field);
@@ -74,28 +75,32 @@ std::string ValueHelp(const FieldDescriptor* field) {
   return parts.empty() ? "" : absl::StrCat(": ", absl::StrJoin(parts, "; "));
 }
 
-bool IsStruct(const FieldDescriptor* field) {
-  return field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
-}
-
 std::string HelpText(const FieldDescriptor* field, bool may_repeat) {
   return absl::StrCat(OptionOf(field).help(), ValueHelp(field), Remarks(field, may_repeat));
 }
 
-// A key of a struct: "path=PATH", "ro" for a flag.
+// A key of a struct: "path=PATH", "ro" for a flag; a variant: "off", "uring[depth=N]".
 std::string KeyUsage(const FieldDescriptor* field) {
-  if (field->is_repeated()) return absl::StrCat(NameOf(field), "=[", ValueNameOf(field), ",...]");
-  if (field->cpp_type() == FieldDescriptor::CPPTYPE_BOOL) return NameOf(field);
-  if (IsStruct(field)) return absl::StrCat(NameOf(field), "=[", ValueNameOf(field), "]");
-  return absl::StrCat(NameOf(field), "=", ValueNameOf(field));
+  const std::string& name = NameOf(field);
+  const std::string value =
+      IsPlainStruct(field) ? absl::StrCat("[", ValueNameOf(field), "]") : ValueNameOf(field);
+  if (StructureOf(field->containing_type()).variant()) {
+    return IsPlainVariant(field) ? name : absl::StrCat(name, value);
+  }
+  if (field->is_repeated()) return absl::StrCat(name, "=[", value, ",...]");
+  if (field->cpp_type() == FieldDescriptor::CPPTYPE_BOOL) return name;
+  return absl::StrCat(name, "=", value);
 }
 
-void AppendKeys(const Descriptor* type, size_t indent, std::string& out) {
+void AppendKeys(const FieldDescriptor* field, size_t indent, std::string& out) {
+  if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return;
+  const Descriptor* type = field->message_type();
+  if (!IsPlainStruct(field) && !StructureOf(type).variant()) return;
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* key = type->field(i);
-    absl::StrAppend(&out, Wrap(KeyUsage(key), kKeyIndent + indent),
-                    Wrap(HelpText(key, /*may_repeat=*/false), kKeyHelpIndent + indent));
-    if (IsStruct(key)) AppendKeys(key->message_type(), indent + kKeyIndent - kHelpIndent, out);
+    absl::StrAppend(&out, Wrap(KeyUsage(key), indent),
+                    Wrap(HelpText(key, /*may_repeat=*/false), indent + kKeyHelpIndent));
+    AppendKeys(key, indent + kKeyHelpIndent, out);
   }
 }
 
@@ -113,7 +118,7 @@ std::string OptionUsage(const FieldDescriptor* field) {
 std::string OptionParagraph(const FieldDescriptor* field) {
   std::string out = absl::StrCat(Wrap(OptionUsage(field), kOptionIndent),
                                  Wrap(HelpText(field, field->is_repeated()), kHelpIndent));
-  if (IsStruct(field)) AppendKeys(field->message_type(), 0, out);
+  AppendKeys(field, kKeyIndent, out);
   return out;
 }
 

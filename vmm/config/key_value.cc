@@ -139,14 +139,9 @@ class Parser {
       message.GetReflection()->SetBool(&message, field, true);
       return absl::OkStatus();
     }
-    if (IsPlainStruct(field) && AtSeparator()) return ParseField(message, field);
+    if (!field->is_repeated() && IsPlainStruct(field) && AtSeparator())
+      return ParseField(message, field);
     return ErrorAt(position_, absl::StrCat(Key(field), ": expected '=' and ", Accepted(field)));
-  }
-
-  static bool IsPlainStruct(const FieldDescriptor* field) {
-    if (field->is_repeated() || field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return false;
-    const MessageOption& structure = StructureOf(field->message_type());
-    return !structure.variant() && !structure.tuple() && !structure.wrapper();
   }
 
   static std::string Accepted(const FieldDescriptor* field) {

@@ -106,6 +106,12 @@ NumberLimits LimitsOf(const FieldDescriptor* field) {
   return limits;
 }
 
+bool IsPlainStruct(const FieldDescriptor* field) {
+  if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return false;
+  const MessageOption& structure = StructureOf(field->message_type());
+  return !structure.variant() && !structure.tuple() && !structure.wrapper();
+}
+
 bool IsPlainVariant(const FieldDescriptor* variant) {
   return variant->message_type()->field_count() == 0;
 }
@@ -144,7 +150,16 @@ std::string ValueNameOf(const FieldDescriptor* field) {
       return "TEXT";
     case FieldDescriptor::CPPTYPE_MESSAGE: {
       const Descriptor* type = field->message_type();
-      if (StructureOf(type).variant()) return absl::StrJoin(FieldNames(type), "|");
+      const MessageOption& structure = StructureOf(type);
+      if (structure.variant()) return absl::StrJoin(FieldNames(type), "|");
+      if (structure.wrapper()) return absl::StrCat("[", ValueNameOf(type->field(0)), ",...]");
+      if (structure.tuple()) {
+        std::string tuple;
+        for (int i = 0; i < type->field_count(); ++i) {
+          absl::StrAppend(&tuple, i == 0 ? "[" : ",", ValueNameOf(type->field(i)));
+        }
+        return tuple + "]";
+      }
       // A struct of one key is shown whole; more keys stand on lines of their own.
       if (type->field_count() != 1) return "KEY=VALUE,...";
       return absl::StrCat(NameOf(type->field(0)), "=", ValueNameOf(type->field(0)));

@@ -45,7 +45,11 @@ NumberLimits LimitsOf(const google::protobuf::FieldDescriptor* field);
 bool IsInteger(const google::protobuf::FieldDescriptor* field);
 bool IsSigned(const google::protobuf::FieldDescriptor* field);
 
-// The kinds of enum variant (MessageOption.variant).
+// True for a message that is read as key=value,key=value: none of the special forms of
+// MessageOption.
+bool IsPlainStruct(const google::protobuf::FieldDescriptor* field);
+
+// True for a variant (MessageOption.variant) without data.
 bool IsPlainVariant(const google::protobuf::FieldDescriptor* variant);
 
 // What is accepted for one value of the field: "a number from 1 to 4", "one of file, sink", "true

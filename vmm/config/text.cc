@@ -48,7 +48,7 @@ std::string Quote(absl::string_view text) {
 std::string ClosestName(absl::string_view text, const std::vector<std::string>& names) {
   if (text.empty() || text.size() > kMaxCompared) return "";
   // One mistake in short words, more in long ones; never so many that nothing of it is left.
-  size_t best_distance = std::min(text.size() / 3 + 1, text.size() - 1);
+  size_t best_distance = std::min(std::max<size_t>(text.size() / 3, 1), text.size() - 1);
   std::string best;
   for (const std::string& name : names) {
     if (name.size() > kMaxCompared) continue;
@@ -64,7 +64,7 @@ std::string DidYouMean(absl::string_view text, const std::vector<std::string>& n
                        absl::string_view prefix) {
   const std::string closest = ClosestName(text, names);
   if (closest.empty()) return "";
-  return absl::StrCat("; did you mean ", prefix, closest, "?");
+  return absl::StrCat(" (did you mean ", prefix, closest, "?)");
 }
 
 }  // namespace touchstone

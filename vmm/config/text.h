@@ -17,7 +17,7 @@ std::string Quote(absl::string_view text);
 // meant. Bounded work: texts over 64 bytes are near to nothing.
 std::string ClosestName(absl::string_view text, const std::vector<std::string>& names);
 
-// "; did you mean PREFIXname?", or empty when no name is near.
+// " (did you mean PREFIXname?)", or empty when no name is near.
 std::string DidYouMean(absl::string_view text, const std::vector<std::string>& names,
                        absl::string_view prefix = "");
 

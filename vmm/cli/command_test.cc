@@ -1,0 +1,206 @@
+#include "vmm/cli/command.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/log.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "vmm/cli/version.h"
+
+namespace touchstone {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+using ::testing::Values;
+
+// Runs command lines against a machine that only remembers its configuration.
+class CommandTest : public testing::Test {
+ protected:
+  ~CommandTest() override { EXPECT_TRUE(SetLogLevels("info").ok()); }
+
+  int Run(std::vector<absl::string_view> arguments) {
+    return Main(arguments, {.out = [this](absl::string_view text) { out_ += std::string(text); },
+                            .err = [this](absl::string_view text) { err_ += std::string(text); },
+                            .run =
+                                [this](const RunConfig& config) {
+                                  config_ = config;
+                                  return result_;
+                                }});
+  }
+
+  std::string out_;
+  std::string err_;
+  std::optional<RunConfig> config_;
+  absl::StatusOr<ExitCode> result_ = ExitCode::kOk;
+};
+
+TEST_F(CommandTest, RunHandsAValidConfigurationWithDefaultsToTheMachine) {
+  const int code = Run({"run", "--mem=512", "-c", "2", "-p", "quiet", "/vmlinux"});
+
+  EXPECT_EQ(code, 0);
+  EXPECT_EQ(err_, "");
+  EXPECT_EQ(out_, "");
+  ASSERT_TRUE(config_.has_value());
+  EXPECT_EQ(config_->kernel(), "/vmlinux");
+  EXPECT_EQ(config_->mem().size(), 512u);
+  EXPECT_EQ(config_->cpus().num_cores(), 2u);
+  EXPECT_EQ(config_->serial_size(), 4);
+}
+
+TEST_F(CommandTest, RunReportsAnErrorOfTheMachine) {
+  result_ = absl::NotFoundError("open /dev/kvm: No such file or directory");
+
+  const int code = Run({"run", "k"});
+
+  EXPECT_EQ(code, 1);
+  EXPECT_EQ(err_, "touchstone: open /dev/kvm: No such file or directory\n");
+}
+
+TEST_F(CommandTest, RunReportsEveryInvalidOption) {
+  const int code = Run({"run", "--mem=1", "--serial=num=9"});
+
+  EXPECT_EQ(code, 1);
+  EXPECT_FALSE(config_.has_value());
+  EXPECT_EQ(
+      err_,
+      "touchstone: no KERNEL is given: there is nothing to run\n"
+      "touchstone: --mem: size=1 MiB is too little: a guest needs at least 4 MiB\n"
+      "touchstone: --serial: hardware=serial,num=9: there are 4 serial ports, num is 1 to 4\n");
+}
+
+TEST_F(CommandTest, RefusesHardwareThatIsNotThereYet) {
+  const int code = Run({"run", "--serial", "stdout,hardware=virtio-console", "k"});
+
+  EXPECT_EQ(code, 1);
+  EXPECT_EQ(err_, "touchstone: --serial: hardware=virtio-console: not implemented yet\n");
+}
+
+struct ExitCase {
+  ExitCode code;
+  int plain;
+  int extended;
+};
+
+class ExitCodes : public CommandTest, public testing::WithParamInterface<ExitCase> {};
+
+// crosvm.md 2.3.
+TEST_P(ExitCodes, AreExtendedOnlyWhenAsked) {
+  result_ = GetParam().code;
+
+  EXPECT_EQ(Run({"run", "k"}), GetParam().plain);
+  EXPECT_EQ(Run({"--extended-status", "run", "k"}), GetParam().extended);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ExitCodes,
+                         Values(ExitCase{ExitCode::kOk, 0, 0}, ExitCase{ExitCode::kError, 1, 1},
+                                ExitCase{ExitCode::kReset, 0, 32},
+                                ExitCase{ExitCode::kCrash, 0, 33},
+                                ExitCase{ExitCode::kPanic, 0, 34}));
+
+struct BadLine {
+  std::vector<absl::string_view> line;
+  const char* error;
+};
+
+class BadCommandLine : public CommandTest, public testing::WithParamInterface<BadLine> {};
+
+TEST_P(BadCommandLine, IsOneLineAndExits35) {
+  EXPECT_EQ(Run(GetParam().line), 35);
+  EXPECT_EQ(err_, GetParam().error);
+  EXPECT_EQ(out_, "");
+  EXPECT_FALSE(config_.has_value());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BadCommandLine,
+    Values(
+        BadLine{
+            {},
+            "touchstone: a sub-command is missing, one of run, version, help; --help explains\n"},
+        BadLine{
+            {"rum"},
+            "touchstone: unknown sub-command 'rum', the sub-commands are run, version, help (did "
+            "you mean run?)\n"},
+        BadLine{{""},
+                "touchstone: unknown sub-command '', the sub-commands are run, version, help\n"},
+        BadLine{{"--versoin", "run"},
+                "touchstone: unknown option '--versoin' (did you mean --version?)\n"},
+        BadLine{{"run", "--memory", "5", "k"},
+                "touchstone: unknown option '--memory'; --help lists the options\n"},
+        BadLine{
+            {"run", "--log-level=loud", "k"},
+            "touchstone: --log-level: 'loud' is no log level: off, error, warn, info, debug, trace "
+            "or MODULE=LEVEL is accepted\n"},
+        BadLine{
+            {"--log-level=", "run", "k"},
+            "touchstone: --log-level: '' is no log level: off, error, warn, info, debug, trace or "
+            "MODULE=LEVEL is accepted\n"},
+        BadLine{{"version", "x"}, "touchstone: unexpected argument 'x'\n"},
+        BadLine{{"help", "run", "x"}, "touchstone: unexpected argument 'x'\n"},
+        BadLine{
+            {"help", "fly"},
+            "touchstone: unknown sub-command 'fly', the sub-commands are run, version, help\n"}));
+
+TEST_F(CommandTest, LogLevelIsTakenBeforeAndAfterRun) {
+  EXPECT_EQ(Run({"--log-level", "debug", "run", "k"}), 0);
+  EXPECT_TRUE(LogEnabled(LogLevel::kDebug, "x"));
+
+  EXPECT_EQ(Run({"--log-level", "debug", "run", "--log-level", "error", "k"}), 0);
+  EXPECT_FALSE(LogEnabled(LogLevel::kInfo, "x"));
+}
+
+TEST_F(CommandTest, VersionIsOneLine) {
+  EXPECT_EQ(Run({"--version"}), 0);
+  EXPECT_EQ(out_, kVersionLine);
+  EXPECT_EQ(Run({"version"}), 0);
+  EXPECT_EQ(Run({"--extended-status", "--version"}), 0);
+  EXPECT_EQ(err_, "");
+}
+
+class HelpLine : public CommandTest,
+                 public testing::WithParamInterface<std::vector<absl::string_view>> {};
+
+class RunHelpLine : public HelpLine {};
+
+TEST_P(RunHelpLine, ExplainsRun) {
+  EXPECT_EQ(Run(GetParam()), 0);
+  EXPECT_THAT(out_, StartsWith("Usage: touchstone run <options> KERNEL\n"));
+  EXPECT_THAT(out_, HasSubstr("--serial KEY=VALUE,..."));
+  EXPECT_EQ(err_, "");
+  EXPECT_FALSE(config_.has_value());
+}
+
+using Line = std::vector<absl::string_view>;
+INSTANTIATE_TEST_SUITE_P(All, RunHelpLine,
+                         Values(Line{"run", "--help"}, Line{"run", "-h"}, Line{"help", "run"},
+                                Line{"run", "--bogus", "-h"}, Line{"run", "k", "--help"},
+                                Line{"--extended-status", "run", "-h", "k"}));
+
+class GlobalHelpLine : public HelpLine {};
+
+TEST_P(GlobalHelpLine, ListsTheSubCommands) {
+  EXPECT_EQ(Run(GetParam()), 0);
+  EXPECT_THAT(out_, StartsWith("Usage: touchstone "));
+  EXPECT_THAT(out_, HasSubstr("\n  run\n      build a virtual machine and run its kernel\n"));
+  EXPECT_THAT(out_, HasSubstr("--extended-status"));
+  EXPECT_EQ(err_, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GlobalHelpLine,
+                         Values(Line{"--help"}, Line{"-h"}, Line{"help"}, Line{"--bogus", "--help"},
+                                Line{"bogus", "--help"}));
+
+TEST_F(CommandTest, HelpAfterTheEndOfOptionsIsAnOperand) {
+  EXPECT_EQ(Run({"run", "--", "--help"}), 0);
+
+  ASSERT_TRUE(config_.has_value());
+  EXPECT_EQ(config_->kernel(), "--help");
+}
+
+}  // namespace
+}  // namespace touchstone

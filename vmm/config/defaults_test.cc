@@ -1,0 +1,71 @@
+#include "vmm/config/defaults.h"
+
+#include "google/protobuf/text_format.h"
+#include "gtest/gtest.h"
+
+namespace touchstone {
+namespace {
+
+using ::google::protobuf::TextFormat;
+using ::testing::Values;
+
+struct Case {
+  const char* before;
+  const char* after;
+};
+
+class SerialDefaults : public testing::TestWithParam<Case> {};
+
+TEST_P(SerialDefaults, AreComputedAndStable) {
+  RunConfig config;
+  RunConfig expected;
+  ASSERT_TRUE(TextFormat::ParseFromString(GetParam().before, &config));
+  ASSERT_TRUE(TextFormat::ParseFromString(GetParam().after, &expected));
+
+  ApplyDefaults(config);
+  EXPECT_EQ(config.DebugString(), expected.DebugString());
+  ApplyDefaults(config);
+  EXPECT_EQ(config.DebugString(), expected.DebugString());
+}
+
+// crosvm.md 1.4.
+INSTANTIATE_TEST_SUITE_P(
+    Consoles, SerialDefaults,
+    Values(Case{"",
+                "serial { type: STDOUT hardware: SERIAL num: 1 console: true stdin: true }"
+                "serial { type: SINK hardware: SERIAL num: 2 }"
+                "serial { type: SINK hardware: SERIAL num: 3 }"
+                "serial { type: SINK hardware: SERIAL num: 4 }"},
+           Case{"serial { num: 2 stdin: true }",
+                "serial { num: 2 stdin: true }"
+                "serial { type: STDOUT hardware: SERIAL num: 1 console: true stdin: false }"
+                "serial { type: SINK hardware: SERIAL num: 3 }"
+                "serial { type: SINK hardware: SERIAL num: 4 }"},
+           Case{"serial { num: 3 console: true }",
+                "serial { num: 3 console: true }"
+                "serial { type: SINK hardware: SERIAL num: 1 }"
+                "serial { type: SINK hardware: SERIAL num: 2 }"
+                "serial { type: SINK hardware: SERIAL num: 4 }"},
+           Case{"serial {}",
+                "serial {}"
+                "serial { type: SINK hardware: SERIAL num: 2 }"
+                "serial { type: SINK hardware: SERIAL num: 3 }"
+                "serial { type: SINK hardware: SERIAL num: 4 }"},
+           Case{"serial { hardware: DEBUGCON }",
+                "serial { hardware: DEBUGCON }"
+                "serial { type: STDOUT hardware: SERIAL num: 1 console: true stdin: true }"
+                "serial { type: SINK hardware: SERIAL num: 2 }"
+                "serial { type: SINK hardware: SERIAL num: 3 }"
+                "serial { type: SINK hardware: SERIAL num: 4 }"}));
+
+TEST(PlainDefaults, AreThoseOfTheSchema) {
+  const RunConfig config;
+
+  EXPECT_EQ(config.mem().size(), 256u);
+  EXPECT_EQ(config.cpus().num_cores(), 1u);
+  EXPECT_EQ(config.kvm_device(), "/dev/kvm");
+  EXPECT_EQ(config.log_level(), "info");
+}
+
+}  // namespace
+}  // namespace touchstone

@@ -1,0 +1,17 @@
+// The inverse of ParseKeyValue, for round trips in tests and fuzzers.
+
+#ifndef TOUCHSTONE_VMM_CONFIG_KEY_VALUE_TESTING_H_
+#define TOUCHSTONE_VMM_CONFIG_KEY_VALUE_TESTING_H_
+
+#include <string>
+
+#include "google/protobuf/message.h"
+
+namespace touchstone {
+
+// A text that ParseKeyValue reads as `message`: all present fields with their keys, strings quoted.
+std::string FormatKeyValue(const google::protobuf::Message& message);
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_CONFIG_KEY_VALUE_TESTING_H_

@@ -1,0 +1,153 @@
+#include "vmm/config/validate.h"
+
+#include "gmock/gmock.h"
+#include "google/protobuf/text_format.h"
+#include "gtest/gtest.h"
+#include "vmm/config/defaults.h"
+
+namespace touchstone {
+namespace {
+
+using ::google::protobuf::TextFormat;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Values;
+
+constexpr HostLimits kHost = {.physical_address_bits = 40};
+
+RunConfig Config(const std::string& text_proto) {
+  RunConfig config;
+  EXPECT_TRUE(TextFormat::ParseFromString(text_proto, &config)) << text_proto;
+  return config;
+}
+
+class Valid : public testing::TestWithParam<const char*> {};
+
+TEST_P(Valid, BeforeAndAfterDefaults) {
+  RunConfig config = Config(GetParam());
+
+  EXPECT_THAT(Validate(config, kHost), IsEmpty());
+  ApplyDefaults(config);
+  EXPECT_THAT(Validate(config, kHost), IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Configurations, Valid,
+    Values("kernel: 'k'", "kernel: 'k' mem {} cpus {}", "kernel: 'k' mem { size: 4 }",
+           "kernel: 'k' mem { size: 1044480 }", "kernel: 'k' cpus { num_cores: 254 }",
+           "kernel: 'k' serial { num: 4 }", "kernel: 'k' serial {} serial { num: 2 }",
+           "kernel: 'k' serial { type: FILE path: '/l' earlycon: true input: '/i' }",
+           "kernel: 'k' serial { type: UNIX path: '/l' stdin: true }",
+           "kernel: 'k' serial { num: 2 stdin: true }",
+           "kernel: 'k' serial { hardware: DEBUGCON debugcon_port: 0xe9 } serial {}",
+           "kernel: 'k' serial { hardware: DEBUGCON } serial { hardware: DEBUGCON num: 9 "
+           "debugcon_port: 0xe9 }",
+           "kernel: 'k' params: 'quiet ~'"));
+
+struct Mistake {
+  const char* config;
+  const char* error;
+};
+
+class Invalid : public testing::TestWithParam<Mistake> {};
+
+TEST_P(Invalid, HasItsOneLine) {
+  const RunConfig config = Config(GetParam().config);
+
+  EXPECT_THAT(Validate(config, kHost), ElementsAre(GetParam().error));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Machine, Invalid,
+    Values(
+        Mistake{"", "no KERNEL is given: there is nothing to run"},
+        Mistake{"kernel: ''", "no KERNEL is given: there is nothing to run"},
+        Mistake{"kernel: 'k' mem { size: 0 }",
+                "--mem: size=0 MiB is too little: a guest needs at least 4 MiB"},
+        Mistake{"kernel: 'k' mem { size: 1 }",
+                "--mem: size=1 MiB is too little: a guest needs at least 4 MiB"},
+        Mistake{
+            "kernel: 'k' mem { size: 1044481 }",
+            "--mem: size=1044481 MiB is more than this host can address: at most 1044480 MiB are "
+            "accepted"},
+        Mistake{
+            "kernel: 'k' mem { size: 1073741824 }",
+            "--mem: size=1073741824 MiB is more than this host can address: at most 1044480 MiB "
+            "are accepted"},
+        Mistake{"kernel: 'k' mem { size: 18446744073709551615 }",
+                "--mem: size=18446744073709551615 MiB is more than this host can address: at most "
+                "1044480 MiB are accepted"},
+        Mistake{"kernel: 'k' cpus { num_cores: 0 }",
+                "--cpus: num-cores=0 is not a number of vCPUs from 1 to 254"},
+        Mistake{"kernel: 'k' cpus { num_cores: 255 }",
+                "--cpus: num-cores=255 is not a number of vCPUs from 1 to 254"},
+        Mistake{"kernel: 'k' cpus { num_cores: 4000000000 }",
+                "--cpus: num-cores=4000000000 is not a number of vCPUs from 1 to 254"},
+        Mistake{"kernel: 'k' params: 'a\\tb'",
+                "--params: 'a\\tb' has bytes that are not printable ASCII"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Serial, Invalid,
+    Values(Mistake{"kernel: 'k' serial { num: 0 }",
+                   "--serial: hardware=serial,num=0: num counts from 1"},
+           Mistake{"kernel: 'k' serial { num: 5 }",
+                   "--serial: hardware=serial,num=5: there are 4 serial ports, num is 1 to 4"},
+           Mistake{"kernel: 'k' serial {} serial { num: 1 }",
+                   "--serial: hardware=serial,num=1 is given twice"},
+           Mistake{"kernel: 'k' serial { stdin: true } serial { num: 2 stdin: true }",
+                   "--serial: stdin is given to more than one device"},
+           Mistake{"kernel: 'k' serial { earlycon: true } serial { num: 2 earlycon: true }",
+                   "--serial: earlycon is given to more than one device"},
+           Mistake{"kernel: 'k' serial { hardware: DEBUGCON earlycon: true }",
+                   "--serial: hardware=debugcon,num=1: earlycon works with hardware=serial only"},
+           Mistake{
+               "kernel: 'k' serial { stdin: true input: '/i' }",
+               "--serial: hardware=serial,num=1: stdin and input= are two inputs, one is accepted"},
+           Mistake{"kernel: 'k' serial { type: FILE }",
+                   "--serial: hardware=serial,num=1: type=file needs path="},
+           Mistake{"kernel: 'k' serial { type: UNIX path: '' }",
+                   "--serial: hardware=serial,num=1: type=unix needs path="},
+           Mistake{"kernel: 'k' serial { path: '/x' }",
+                   "--serial: hardware=serial,num=1: path= has no meaning with type=sink"},
+           Mistake{"kernel: 'k' serial { debugcon_port: 1 }",
+                   "--serial: hardware=serial,num=1: debugcon-port= needs hardware=debugcon"},
+           Mistake{"kernel: 'k' serial { hardware: DEBUGCON } serial { hardware: DEBUGCON num: 2 }",
+                   "--serial: hardware=debugcon,num=2: another device is at debugcon-port=0x402"},
+           Mistake{"kernel: 'k' serial { hardware: VIRTIO_CONSOLE }",
+                   "--serial: hardware=virtio-console: not implemented yet"},
+           Mistake{"kernel: 'k' serial { hardware: LEGACY_VIRTIO_CONSOLE }",
+                   "--serial: hardware=legacy-virtio-console: not implemented yet"},
+           Mistake{"kernel: 'k' serial { type: SYSLOG }",
+                   "--serial: type=syslog: not implemented yet"},
+           Mistake{"kernel: 'k' serial { hardware: DEBUGCON debugcon_port: 65536 }",
+                   "--serial: debugcon-port=65536 is not a number from 0 to 65535"}));
+
+TEST(Validate, ReportsAllMistakesAtOnce) {
+  const RunConfig config =
+      Config("mem { size: 0 } cpus { num_cores: 0 } serial { num: 0 } params: '\\001'");
+
+  EXPECT_THAT(Validate(config, kHost),
+              ElementsAre("no KERNEL is given: there is nothing to run",
+                          "--mem: size=0 MiB is too little: a guest needs at least 4 MiB",
+                          "--cpus: num-cores=0 is not a number of vCPUs from 1 to 254",
+                          "--serial: hardware=serial,num=0: num counts from 1",
+                          "--params: '\\x01' has bytes that are not printable ASCII"));
+}
+
+TEST(Validate, NeverAcceptsAPebibyte) {
+  const RunConfig config = Config("kernel: 'k' mem { size: 1073741824 }");
+
+  EXPECT_THAT(Validate(config, {.physical_address_bits = 57}),
+              ElementsAre("--mem: size=1073741824 MiB is more than this host can address: at most "
+                          "67104768 MiB are accepted"));
+}
+
+TEST(ReadHostLimits, IsPlausible) {
+  const HostLimits host = ReadHostLimits();
+
+  EXPECT_GE(host.physical_address_bits, 32);
+  EXPECT_LE(host.physical_address_bits, 57);
+}
+
+}  // namespace
+}  // namespace touchstone
