@@ -20,7 +20,7 @@ absl::Status CheckCommandLine(absl::string_view line, uint32_t limit) {
                                     [](unsigned char c) { return absl::ascii_isprint(c); });
   if (bad != line.end()) {
     return absl::InvalidArgumentError(
-        absl::StrFormat("--params: byte %#04x at %u of the kernel command line is not printable "
+        absl::StrFormat("--params: byte 0x%02x at %u of the kernel command line is not printable "
                         "ASCII",
                         static_cast<unsigned char>(*bad), bad - line.begin()));
   }

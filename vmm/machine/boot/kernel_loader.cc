@@ -28,11 +28,8 @@ struct Signature {
   absl::string_view what;
 };
 
-constexpr absl::string_view kDecompress = "-compressed file: decompress it, or give the bzImage";
-
-// Files that are met in practice where a kernel was meant. The compressed ones are what
-// arch/x86/boot/compressed puts into a bzImage.
-constexpr Signature kSignatures[] = {
+// What arch/x86/boot/compressed puts into a bzImage, and extract-vmlinux takes out.
+constexpr Signature kCompressed[] = {
     {0, absl::string_view("\x1F\x8B", 2), "gzip"},
     {0, absl::string_view("\xFD\x37zXZ\x00", 6), "xz"},
     {0, absl::string_view("\x02\x21\x4C\x18", 4), "lz4"},
@@ -42,6 +39,7 @@ constexpr Signature kSignatures[] = {
     {0, absl::string_view("\x5D\x00\x00", 3), "lzma"},
     {0, absl::string_view("\x89LZO\x00", 5), "lzo"},
 };
+// Files that are met in practice where a kernel was meant.
 constexpr Signature kForeign[] = {
     {0x38, absl::string_view("ARM\x64", 4), "is an aarch64 Image, not for x86-64"},
     {0x38, absl::string_view("RSC\x05", 4), "is a riscv Image, not for x86-64"},
@@ -59,9 +57,10 @@ bool Has(absl::Span<const uint8_t> beginning, const Signature& signature) {
 
 // The best that can be said about a file that is no kernel.
 absl::Status DescribeUnknown(const BootFile& file, absl::Span<const uint8_t> beginning) {
-  for (const Signature& signature : kSignatures) {
+  for (const Signature& signature : kCompressed) {
     if (Has(beginning, signature)) {
-      return file.Error(absl::StrCat("is a ", signature.what, kDecompress));
+      return file.Error(absl::StrCat("is compressed with ", signature.what,
+                                     ": decompress it, or give the bzImage"));
     }
   }
   for (const Signature& signature : kForeign) {

@@ -113,8 +113,9 @@ struct MemoryLayoutOptions {
   GuestAddress hole_start = kDefaultHoleStart;
   // PCI configuration space: whole buses of 1 MiB, below the IOAPIC.
   MemoryRange ecam = {GuestAddress{0xF4000000}, 64 * kMiB};
-  // Width of a guest-physical address (CPUID 0x80000008, EAX bits 7 to 0).
-  int physical_bits = 46;
+  // Width of a guest-physical address (CPUID 0x80000008, EAX bits 7 to 0). The default suits every
+  // processor.
+  int physical_bits = 39;
 };
 
 inline constexpr uint64_t kMinimumRam = 2 * kMiB;
@@ -129,7 +130,7 @@ struct MemoryLayout {
   MemoryRange ecam;
   // Address space for 64-bit BARs.
   MemoryRange high_mmio;
-  int physical_bits = 46;
+  int physical_bits = 39;
 
   // InvalidArgument when the amount of RAM or the windows cannot be; the message names --mem or
   // --pci and says why.
