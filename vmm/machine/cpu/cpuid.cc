@@ -1,0 +1,261 @@
+#include "vmm/machine/cpu/cpuid.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "absl/strings/string_view.h"
+#include "base/bits.h"
+
+namespace touchstone {
+namespace {
+
+// Leaves: Intel SDM volume 2, CPUID; AMD APM volume 3, appendix E.
+constexpr uint32_t kVendorLeaf = 0;
+constexpr uint32_t kFeatureLeaf = 1;
+constexpr uint32_t kIntelCacheLeaf = 4;
+constexpr uint32_t kExtendedFeatureLeaf = 7;
+constexpr uint32_t kTopologyLeaf = 0xB;
+constexpr uint32_t kSgxLeaf = 0x12;
+constexpr uint32_t kTscLeaf = 0x15;
+constexpr uint32_t kTopologyV2Leaf = 0x1F;
+constexpr uint32_t kMaxExtendedLeaf = 0x80000000;
+constexpr uint32_t kAmdFeatureLeaf = 0x80000001;
+constexpr uint32_t kAddressSizeLeaf = 0x80000008;
+constexpr uint32_t kSvmLeaf = 0x8000000A;
+constexpr uint32_t kAmdCacheLeaf = 0x8000001D;
+constexpr uint32_t kAmdTopologyLeaf = 0x8000001E;
+constexpr uint32_t kAmdEncryptionLeaf = 0x8000001F;
+
+// Leaf 1.
+constexpr uint32_t kEcxVmx = Bit(5);
+constexpr uint32_t kEcxX2apic = Bit(21);
+constexpr uint32_t kEcxTscDeadline = Bit(24);
+constexpr uint32_t kEcxHypervisor = Bit(31);
+constexpr uint32_t kEdxHtt = Bit(28);  // EBX bits 23 to 16 are valid
+// Leaf 7.
+constexpr uint32_t kEbxSgx = Bit(2);
+constexpr uint32_t kEcxSgxLaunchControl = Bit(30);
+// Leaf 0x80000001.
+constexpr uint32_t kEcxCmpLegacy = Bit(1);  // the threads that HTT speaks of are cores
+constexpr uint32_t kEcxSvm = Bit(2);
+constexpr uint32_t kEcxTopologyExtensions = Bit(22);
+
+// Level types in ECX bits 15 to 8 of leaves 0xB and 0x1F.
+constexpr uint32_t kThreadLevel = 1;
+constexpr uint32_t kCoreLevel = 2;
+
+constexpr int kMinPhysicalBits = 32, kDefaultPhysicalBits = 36, kMaxPhysicalBits = 52;
+
+void SetBits(uint32_t& value, uint32_t bits, bool set) {
+  value = set ? value | bits : value & ~bits;
+}
+
+void SetField(uint32_t& value, int high, int low, uint32_t field) {
+  const uint32_t mask = Mask(high, low);
+  value = (value & ~mask) | (std::min(field, mask >> low) << low);
+}
+
+// The leaves, edited in place.
+class Leaves {
+ public:
+  explicit Leaves(absl::Span<const CpuidEntry> entries)
+      : entries_(entries.begin(), entries.end()) {}
+
+  CpuidEntry* Find(uint32_t function) {
+    const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                    [&](const auto& e) { return e.function == function; });
+    return found == entries_.end() ? nullptr : &*found;
+  }
+
+  CpuidEntry& FindOrAdd(uint32_t function) {
+    if (CpuidEntry* found = Find(function)) return *found;
+    return entries_.emplace_back(CpuidEntry{.function = function});
+  }
+
+  void Add(const CpuidEntry& entry) { entries_.push_back(entry); }
+
+  void Remove(uint32_t function) {
+    std::erase_if(entries_, [&](const auto& e) { return e.function == function; });
+  }
+
+  template <typename Edit>
+  void ForEach(uint32_t function, Edit edit) {
+    for (CpuidEntry& entry : entries_) {
+      if (entry.function == function) edit(entry);
+    }
+  }
+
+  // Makes the leaves up to `function` visible.
+  void RaiseMaximum(uint32_t function) {
+    uint32_t& maximum = FindOrAdd(kVendorLeaf).eax;
+    maximum = std::max(maximum, function);
+  }
+
+  std::vector<CpuidEntry> Take() && { return std::move(entries_); }
+
+ private:
+  std::vector<CpuidEntry> entries_;
+};
+
+// Hygon's processors are AMD's.
+bool IsAmd(Leaves& leaves) {
+  const CpuidEntry& entry = leaves.FindOrAdd(kVendorLeaf);
+  char vendor[12];
+  memcpy(vendor, &entry.ebx, 4);
+  memcpy(vendor + 4, &entry.edx, 4);
+  memcpy(vendor + 8, &entry.ecx, 4);
+  const absl::string_view text(vendor, sizeof(vendor));
+  return text == "AuthenticAMD" || text == "HygonGenuine";
+}
+
+void SetFeatures(const CpuidOptions& options, uint32_t apic_id, Leaves& leaves) {
+  const uint32_t threads = options.topology.threads();
+  CpuidEntry& features = leaves.FindOrAdd(kFeatureLeaf);
+  SetField(features.ebx, 31, 24, apic_id & 0xFF);
+  SetField(features.ebx, 23, 16, threads);
+  SetBits(features.ecx, kEcxHypervisor, true);
+  SetBits(features.ecx, kEcxX2apic, options.x2apic);
+  SetBits(features.ecx, kEcxTscDeadline, options.tsc_deadline_timer);
+  SetBits(features.edx, kEdxHtt, threads > 1);
+}
+
+// What a guest could see but not use.
+void RemoveUnsupported(const CpuidOptions& options, Leaves& leaves) {
+  leaves.ForEach(kExtendedFeatureLeaf, [](CpuidEntry& entry) {
+    if (entry.index != 0) return;
+    SetBits(entry.ebx, kEbxSgx, false);
+    SetBits(entry.ecx, kEcxSgxLaunchControl, false);
+  });
+  leaves.Remove(kSgxLeaf);
+  leaves.Remove(kAmdEncryptionLeaf);
+  if (options.nested_virtualization) return;
+  leaves.ForEach(kFeatureLeaf, [](CpuidEntry& entry) { SetBits(entry.ecx, kEcxVmx, false); });
+  leaves.ForEach(kAmdFeatureLeaf, [](CpuidEntry& entry) { SetBits(entry.ecx, kEcxSvm, false); });
+  leaves.Remove(kSvmLeaf);
+}
+
+// Leaves 0xB and 0x1F: one sub-leaf a level, then one of type 0.
+void AddTopologyLeaf(uint32_t function, const CpuTopology& topology, uint32_t apic_id,
+                     Leaves& leaves) {
+  leaves.Remove(function);
+  const auto add = [&](uint32_t index, uint32_t type, int shift, uint32_t threads) {
+    leaves.Add({.function = function,
+                .index = index,
+                .significant_index = true,
+                .eax = static_cast<uint32_t>(shift),
+                .ebx = threads,
+                .ecx = type << 8 | index,
+                .edx = apic_id});
+  };
+  add(0, kThreadLevel, topology.thread_bits(), topology.threads_per_core);
+  add(1, kCoreLevel, topology.socket_shift(), topology.threads());
+  add(2, 0, 0, 0);
+}
+
+// Leaves 4 and 0x8000001D share the layout of EAX: who shares each cache. Levels 1 and 2 belong to
+// a core, higher ones to the socket.
+void ShareCaches(uint32_t function, const CpuTopology& topology, Leaves& leaves) {
+  const uint32_t core_ids = Bit(topology.thread_bits());
+  const uint32_t socket_ids = Bit(topology.socket_shift());
+  leaves.ForEach(function, [&](CpuidEntry& entry) {
+    const uint32_t type = Field(entry.eax, 4, 0), level = Field(entry.eax, 7, 5);
+    if (type == 0) return;  // no more caches
+    SetField(entry.eax, 25, 14, (level <= 2 ? core_ids : socket_ids) - 1);
+    // Reserved on AMD.
+    if (function == kIntelCacheLeaf) SetField(entry.eax, 31, 26, Bit(topology.core_bits()) - 1);
+  });
+}
+
+void SetAmdTopology(const CpuTopology& topology, uint32_t apic_id, uint32_t socket,
+                    Leaves& leaves) {
+  ShareCaches(kAmdCacheLeaf, topology, leaves);
+  leaves.ForEach(kAmdFeatureLeaf, [&](CpuidEntry& entry) {
+    SetBits(entry.ecx, kEcxCmpLegacy, topology.threads() > 1);
+  });
+  leaves.ForEach(kAddressSizeLeaf, [&](CpuidEntry& entry) {
+    SetField(entry.ecx, 15, 12, static_cast<uint32_t>(topology.socket_shift()));
+    SetField(entry.ecx, 7, 0, topology.threads() - 1);
+  });
+  leaves.Remove(kAmdTopologyLeaf);
+  const CpuidEntry* maximum = leaves.Find(kMaxExtendedLeaf);
+  const CpuidEntry* features = leaves.Find(kAmdFeatureLeaf);
+  if (maximum == nullptr || maximum->eax < kAmdTopologyLeaf || features == nullptr ||
+      (features->ecx & kEcxTopologyExtensions) == 0) {
+    return;
+  }
+  CpuidEntry entry = {.function = kAmdTopologyLeaf, .eax = apic_id};
+  SetField(entry.ebx, 15, 8, topology.threads_per_core - 1);
+  SetField(entry.ebx, 7, 0, (apic_id >> topology.thread_bits()) & Mask(topology.core_bits(), 0));
+  SetField(entry.ecx, 7, 0, socket);  // node; bits 10 to 8: one node per socket
+  leaves.Add(entry);
+}
+
+// Leaf 0x15: TSC frequency = crystal frequency * numerator / denominator. Guests take the crystal
+// for the local APIC timer's clock, which KVM runs at 1 GHz. Linux multiplies crystal kHz and
+// numerator in 32 bits, so the numerator stays below 4295 and the ratio is the nearest that fits.
+void SetTscFrequency(uint32_t tsc_khz, Leaves& leaves) {
+  constexpr uint64_t kCrystalKhz = 1'000'000;
+  constexpr uint64_t kMaxNumerator = UINT32_MAX / kCrystalKhz;
+  constexpr uint64_t kMaxDenominator = 8192;  // finer than a kHz at any frequency a TSC has
+  uint64_t best_numerator = 0, best_denominator = 1, best_error = UINT64_MAX;
+  for (uint64_t denominator = 1; denominator <= kMaxDenominator && best_error > 0; ++denominator) {
+    const uint64_t numerator = (tsc_khz * denominator + kCrystalKhz / 2) / kCrystalKhz;
+    if (numerator > kMaxNumerator) break;
+    if (numerator == 0) continue;
+    const auto error = static_cast<uint64_t>(
+        std::llabs(static_cast<int64_t>(tsc_khz * denominator - numerator * kCrystalKhz)));
+    // error / denominator < best_error / best_denominator
+    if (best_numerator != 0 && error * best_denominator >= best_error * denominator) continue;
+    best_numerator = numerator;
+    best_denominator = denominator;
+    best_error = error;
+  }
+  leaves.Remove(kTscLeaf);
+  if (best_numerator == 0) return;
+  leaves.Add({.function = kTscLeaf,
+              .eax = static_cast<uint32_t>(best_denominator),
+              .ebx = static_cast<uint32_t>(best_numerator),
+              .ecx = static_cast<uint32_t>(kCrystalKhz * 1000)});
+  leaves.RaiseMaximum(kTscLeaf);
+}
+
+}  // namespace
+
+std::vector<CpuidEntry> GuestCpuid(absl::Span<const CpuidEntry> supported,
+                                   const CpuidOptions& options) {
+  const CpuTopology& topology = options.topology;
+  const uint32_t apic_id = ApicId(topology, options.index);
+  Leaves leaves(supported);
+
+  SetFeatures(options, apic_id, leaves);
+  RemoveUnsupported(options, leaves);
+
+  // An x2APIC's id is found in leaf 0xB, so it is there on any processor.
+  leaves.RaiseMaximum(kTopologyLeaf);
+  AddTopologyLeaf(kTopologyLeaf, topology, apic_id, leaves);
+  if (leaves.Find(kVendorLeaf)->eax >= kTopologyV2Leaf) {
+    AddTopologyLeaf(kTopologyV2Leaf, topology, apic_id, leaves);
+  } else {
+    leaves.Remove(kTopologyV2Leaf);
+  }
+
+  if (IsAmd(leaves)) {
+    SetAmdTopology(topology, apic_id, options.index / topology.threads(), leaves);
+  } else {
+    ShareCaches(kIntelCacheLeaf, topology, leaves);
+    // AMD reserves the leaf.
+    if (options.tsc_khz != 0) SetTscFrequency(options.tsc_khz, leaves);
+  }
+  return std::move(leaves).Take();
+}
+
+int PhysicalAddressBits(absl::Span<const CpuidEntry> supported) {
+  const auto found = std::find_if(supported.begin(), supported.end(), [](const auto& entry) {
+    return entry.function == kAddressSizeLeaf;
+  });
+  if (found == supported.end()) return kDefaultPhysicalBits;
+  return std::clamp(static_cast<int>(Field(found->eax, 7, 0)), kMinPhysicalBits, kMaxPhysicalBits);
+}
+
+}  // namespace touchstone

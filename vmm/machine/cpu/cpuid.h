@@ -1,0 +1,48 @@
+// What a vCPU's CPUID instruction answers: the leaves that the hypervisor supports on this host,
+// with the guest's own topology in place of the host's.
+//
+//   ASSIGN_OR_RETURN(std::vector<CpuidEntry> supported, hypervisor.SupportedCpuid());
+//   CpuidOptions options = {.topology = ChooseTopology(4, true), .index = 2};
+//   vm.CreateVcpu(ApicId(options.topology, 2), GuestCpuid(supported, options));
+//
+// Left as the hypervisor reports it: features, the host's brand string and caches' geometry, the
+// hypervisor's own leaves from 0x40000000 (paravirtual clock, end of interrupt and so on). Not
+// given: SGX (there is no enclave memory), memory encryption. Pure functions.
+
+#ifndef TOUCHSTONE_VMM_MACHINE_CPU_CPUID_H_
+#define TOUCHSTONE_VMM_MACHINE_CPU_CPUID_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "hypervisor/x86_64/state.h"
+#include "vmm/machine/cpu/cpu_topology.h"
+
+namespace touchstone {
+
+struct CpuidOptions {
+  CpuTopology topology;
+  // Which vCPU: less than topology.vcpus().
+  uint32_t index = 0;
+  // What the local APIC can do: with the in-kernel one, x2APIC always and the TSC deadline timer
+  // when the hypervisor says so (KVM_CAP_TSC_DEADLINE_TIMER; its list of leaves does not tell).
+  bool x2apic = true;
+  bool tsc_deadline_timer = false;
+  // Lets VMX or SVM through when the list has it.
+  bool nested_virtualization = true;
+  // Of the guest's TSC, in kHz; 0 when it is not known or not constant.
+  uint32_t tsc_khz = 0;
+};
+
+// REQUIRES: options.index < options.topology.vcpus().
+std::vector<CpuidEntry> GuestCpuid(absl::Span<const CpuidEntry> supported,
+                                   const CpuidOptions& options);
+
+// The width of a guest-physical address: what leaf 0x80000008 says, 36 without it (Intel SDM volume
+// 3, 4.1.4), never less than 32 nor more than 52.
+int PhysicalAddressBits(absl::Span<const CpuidEntry> supported);
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_MACHINE_CPU_CPUID_H_
