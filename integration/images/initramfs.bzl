@@ -29,7 +29,7 @@ def _initramfs_impl(context):
         progress_message = "Building initramfs {}".format(context.label),
         use_default_shell_env = True,
     )
-    return [DefaultInfo(files = depset([output]))]
+    return [DefaultInfo(files = depset([output]), runfiles = context.runfiles(files = [output]))]
 
 _initramfs = rule(
     implementation = _initramfs_impl,
