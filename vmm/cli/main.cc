@@ -1,0 +1,33 @@
+// The touchstone binary.
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "vmm/cli/command.h"
+#include "vmm/cli/run_machine.h"
+
+namespace {
+
+// Whole, whatever the descriptor is. A message that cannot be written has nowhere else to go.
+void WriteAll(int fd, absl::string_view text) {
+  while (!text.empty()) {
+    const ssize_t size = write(fd, text.data(), text.size());
+    if (size <= 0) return;
+    text.remove_prefix(static_cast<size_t>(size));
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<absl::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  return touchstone::Main(arguments,
+                          {
+                              .out = [](absl::string_view text) { WriteAll(STDOUT_FILENO, text); },
+                              .err = [](absl::string_view text) { WriteAll(STDERR_FILENO, text); },
+                              .run = touchstone::RunMachine,
+                          });
+}

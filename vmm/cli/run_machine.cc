@@ -1,0 +1,56 @@
+#include "vmm/cli/run_machine.h"
+
+#include <string.h>
+
+#include <memory>
+
+#include "base/clock.h"
+#include "base/event/epoll_loop.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "hypervisor/hypervisor.h"
+#include "hypervisor/kvm/kvm_hypervisor.h"
+#include "vmm/machine/build_machine.h"
+#include "vmm/machine/machine.h"
+#include "vmm/machine/shutdown_signals.h"
+
+namespace touchstone {
+namespace {
+
+// crosvm.md 2.3 and 7.7: a triple fault counts as a stop.
+ExitCode CodeOf(EndOfRun reason) {
+  switch (reason) {
+    case EndOfRun::kPowerOff:
+    case EndOfRun::kTripleFault:
+    case EndOfRun::kStopped:
+      return ExitCode::kOk;
+    case EndOfRun::kReset:
+      return ExitCode::kReset;
+    case EndOfRun::kCrash:
+      return ExitCode::kCrash;
+    case EndOfRun::kPanic:
+      return ExitCode::kPanic;
+  }
+  return ExitCode::kError;
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<EpollLoop> loop, EpollLoop::Create());
+  ASSIGN_OR_RETURN(const std::unique_ptr<Hypervisor> hypervisor, OpenKvm(config.kvm_device()));
+  std::unique_ptr<Machine> machine;
+  ASSIGN_OR_RETURN(const std::unique_ptr<ShutdownSignals> signals,
+                   ShutdownSignals::Create(*loop, [&machine](int signal) {
+                     LOG(kInfo, "run", "%s: the machine is stopped", strsignal(signal));
+                     machine->lifecycle().End(EndOfRun::kStopped);
+                   }));
+  ASSIGN_OR_RETURN(machine, BuildMachine(config, {hypervisor.get(), loop.get(), &SystemClock()},
+                                         [raw = loop.get()] { raw->Stop(); }));
+  machine->Start();
+  loop->Run();
+  machine->Stop();
+  return CodeOf(*machine->lifecycle().end());
+}
+
+}  // namespace touchstone

@@ -1,0 +1,139 @@
+#include "vmm/machine/build_machine.h"
+
+#include <fcntl.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/scoped_fd.h"
+#include "base/status.h"
+#include "vmm/config/kernel_command_line.h"
+#include "vmm/machine/acpi/acpi_config.h"
+#include "vmm/machine/acpi/tables.h"
+#include "vmm/machine/boot/kernel_loader.h"
+#include "vmm/machine/boot/memory_layout.h"
+#include "vmm/machine/boot/rng_seed.h"
+
+namespace touchstone {
+namespace {
+
+constexpr uint64_t kAcpiAreaSize = 0x10000;  // up to SMBIOS at 0xF0000
+
+// The processors' own description.
+struct Processors {
+  std::vector<uint32_t> apic_ids;
+  std::vector<std::vector<CpuidEntry>> cpuid;
+  int physical_bits;
+};
+
+absl::StatusOr<Processors> PlanProcessors(const RunConfig& config, Hypervisor& hypervisor) {
+  const uint32_t count = config.cpus().num_cores();
+  if (count > hypervisor.max_vcpus()) {
+    return absl::InvalidArgumentError(absl::StrCat("--cpus ", count,
+                                                   ": the hypervisor has no more than ",
+                                                   hypervisor.max_vcpus(), " vCPUs for a machine"));
+  }
+  ASSIGN_OR_RETURN(const std::vector<CpuidEntry> supported, hypervisor.SupportedCpuid());
+  Processors processors = {.physical_bits = 40};
+  for (uint32_t i = 0; i < count; ++i) {
+    processors.apic_ids.push_back(i);
+    std::vector<CpuidEntry> leaves = supported;
+    for (CpuidEntry& leaf : leaves) {
+      if (leaf.function == 1)
+        leaf.ebx = (leaf.ebx & 0x00FFFFFF) | i << 24, leaf.ecx |= 1u << 31 | 1u << 24;
+      if (leaf.function == 0xB) leaf.edx = i;
+    }
+    processors.cpuid.push_back(std::move(leaves));
+  }
+  return processors;
+}
+
+// The in-kernel interrupt controllers come after the memory slots: each slot set later waits for
+// milliseconds.
+absl::StatusOr<std::unique_ptr<Vm>> CreateVm(Hypervisor& hypervisor, const GuestMemory& memory) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Vm> vm, hypervisor.CreateVm());
+  uint32_t slot = 0;
+  for (const GuestMemory::Region& region : memory.regions()) {
+    RETURN_IF_ERROR(
+        vm->SetMemory(slot++, {.start = region.start, .size = region.size, .host = region.host}));
+  }
+  RETURN_IF_ERROR(vm->CreateIrqChip());
+  return vm;
+}
+
+absl::StatusOr<GuestAddress> WriteTables(const Processors& processors,
+                                         const Machine::Parts& parts) {
+  AcpiConfig acpi;
+  acpi.apic_ids = processors.apic_ids;
+  acpi.interrupts.timer_pin = 0;  // KVM's own routing
+  acpi.pci = parts.pci->Describe();
+  parts.platform->Describe(acpi);
+  return BuildAcpiTables(acpi, parts.memory, kAcpiTablesAddress, kAcpiAreaSize);
+}
+
+absl::StatusOr<BootState> LoadGuest(const RunConfig& config, const MemoryLayout& layout,
+                                    const GuestMemory& memory, GuestAddress rsdp) {
+  KernelLoadOptions options = {.rsdp = rsdp};
+  ASSIGN_OR_RETURN(options.command_line, KernelCommandLine(config));
+  ASSIGN_OR_RETURN(options.rng_seed, MakeRngSeed());
+  absl::StatusOr<ScopedFd> kernel = OpenFile(config.kernel(), O_RDONLY);
+  if (!kernel.ok()) return Annotate(kernel.status(), "KERNEL");
+  options.kernel = {kernel->get(), config.kernel()};
+  absl::StatusOr<ScopedFd> initrd = ScopedFd();
+  if (config.has_initrd()) {
+    initrd = OpenFile(config.initrd(), O_RDONLY);
+    if (!initrd.ok()) return Annotate(initrd.status(), "--initrd");
+    options.initrd = {initrd->get(), config.initrd()};
+  }
+  return LoadKernel(memory, layout, options);
+}
+
+absl::Status CreateVcpus(const Processors& processors, const BootState& boot,
+                         Machine::Parts& parts) {
+  const VcpuThread::Targets targets = {parts.ports.get(), parts.mmio.get(), parts.lifecycle.get()};
+  for (uint32_t i = 0; i < processors.apic_ids.size(); ++i) {
+    ASSIGN_OR_RETURN(std::unique_ptr<Vcpu> vcpu,
+                     parts.vm->CreateVcpu(processors.apic_ids[i], processors.cpuid[i]));
+    RETURN_IF_ERROR(vcpu->SetMsrs(boot.msrs).status());
+    if (i == 0) {
+      RETURN_IF_ERROR(vcpu->SetSpecialRegisters(boot.special_registers));
+      RETURN_IF_ERROR(vcpu->SetRegisters(boot.registers));
+    }
+    parts.vcpus.push_back(std::make_unique<VcpuThread>(std::move(vcpu), i, targets));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
+                                                      const MachineHost& host,
+                                                      absl::AnyInvocable<void()> on_end) {
+  Machine::Parts parts;
+  parts.lifecycle = std::make_unique<Lifecycle>(std::move(on_end));
+  ASSIGN_OR_RETURN(const Processors processors, PlanProcessors(config, *host.hypervisor));
+  ASSIGN_OR_RETURN(const MemoryLayout layout,
+                   MemoryLayout::Plan({.ram_size = config.mem().size() * kMiB,
+                                       .physical_bits = processors.physical_bits}));
+  ASSIGN_OR_RETURN(parts.memory, GuestMemory::Create(layout.RamRegions(), {}));
+  ASSIGN_OR_RETURN(parts.vm, CreateVm(*host.hypervisor, parts.memory));
+
+  parts.ports = std::make_unique<Bus>("port", Bus::kLastPort);
+  parts.mmio = std::make_unique<Bus>("MMIO", Bus::kLastMmioAddress);
+  parts.interrupts = std::make_unique<InterruptRouter>(*parts.vm);
+  ASSIGN_OR_RETURN(parts.platform, PlatformDevices::Create(config, host, layout, *parts.ports,
+                                                           *parts.interrupts, *parts.lifecycle));
+  ASSIGN_OR_RETURN(parts.pci, PciDevices::Create(layout, *parts.ports, *parts.mmio,
+                                                 *parts.interrupts, *parts.lifecycle));
+
+  ASSIGN_OR_RETURN(const GuestAddress rsdp, WriteTables(processors, parts));
+  ASSIGN_OR_RETURN(const BootState boot, LoadGuest(config, layout, parts.memory, rsdp));
+  RETURN_IF_ERROR(CreateVcpus(processors, boot, parts));
+  return std::make_unique<Machine>(std::move(parts));
+}
+
+}  // namespace touchstone

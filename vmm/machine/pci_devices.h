@@ -1,0 +1,51 @@
+// The PCI side of the machine: the root, the guest's two ways to configuration space, and the
+// functions every machine has.
+
+#ifndef TOUCHSTONE_VMM_MACHINE_PCI_DEVICES_H_
+#define TOUCHSTONE_VMM_MACHINE_PCI_DEVICES_H_
+
+#include <array>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "devices/bus/bus.h"
+#include "devices/irq/irq_line.h"
+#include "devices/pci/pci_cam.h"
+#include "devices/pci/pci_ecam.h"
+#include "devices/pci/pci_root.h"
+#include "vmm/machine/acpi/acpi_config.h"
+#include "vmm/machine/boot/memory_layout.h"
+#include "vmm/machine/interrupt_router.h"
+#include "vmm/machine/lifecycle.h"
+
+namespace touchstone {
+
+// Thread-compatible; the devices inside are thread-safe.
+class PciDevices {
+ public:
+  // Puts the root onto the buses. All arguments are borrowed.
+  static absl::StatusOr<std::unique_ptr<PciDevices>> Create(const MemoryLayout& layout, Bus& ports,
+                                                            Bus& mmio, InterruptRouter& interrupts,
+                                                            Lifecycle& lifecycle);
+
+  [[nodiscard]] PciRoot& root() { return *root_; }
+
+  // What the ACPI tables say of it.
+  [[nodiscard]] AcpiPciHost Describe() const;
+
+ private:
+  // PCI interrupts take the first free ISA numbers, in crosvm's order.
+  static constexpr std::array<uint32_t, 4> kIntxGsis = {9, 10, 11, 12};
+
+  PciDevices() = default;
+
+  MemoryLayout layout_;
+  std::vector<std::unique_ptr<IrqLine>> intx_;
+  std::unique_ptr<PciRoot> root_;
+  std::unique_ptr<PciCam> cam_;
+  std::unique_ptr<PciEcam> ecam_;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_MACHINE_PCI_DEVICES_H_

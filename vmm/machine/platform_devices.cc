@@ -1,0 +1,52 @@
+#include "vmm/machine/platform_devices.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "devices/platform/serial/serial_registers.h"
+
+namespace touchstone {
+
+absl::StatusOr<std::unique_ptr<PlatformDevices>> PlatformDevices::Create(
+    const RunConfig& config, const MachineHost& host, const MemoryLayout& /*layout*/, Bus& ports,
+    InterruptRouter& interrupts, Lifecycle& lifecycle) {
+  std::unique_ptr<PlatformDevices> self(new PlatformDevices);
+  self->serial_.reserve(config.serial_size());
+  for (const SerialConfig& serial : config.serial()) {
+    RETURN_IF_ERROR(self->AddSerial(serial, host, ports, interrupts));
+  }
+  if (!config.no_i8042()) {
+    self->i8042_ = std::make_unique<I8042>(I8042::kFirstPortBesidePit,
+                                           [&lifecycle] { lifecycle.End(EndOfRun::kReset); });
+    RETURN_IF_ERROR(ports.Insert(
+        {I8042::kFirstPortBesidePit, I8042::kLastPort - I8042::kFirstPortBesidePit + 1}, "i8042",
+        self->i8042_.get()));
+  }
+  return self;
+}
+
+absl::Status PlatformDevices::AddSerial(const SerialConfig& config, const MachineHost& host,
+                                        Bus& ports, InterruptRouter& interrupts) {
+  SerialPort& port = serial_.emplace_back();
+  ASSIGN_OR_RETURN(port.backend, OpenSerialBackend(config, *host.loop, *host.clock));
+  if (config.hardware() == SerialConfig::DEBUGCON) {
+    port.debugcon = std::make_unique<Debugcon>(*port.backend.output);
+    return ports.Insert({config.debugcon_port(), 1}, absl::StrCat("debugcon ", config.num()),
+                        port.debugcon.get());
+  }
+  const SerialPortAddress& place = kSerialPorts[config.num() - 1];
+  port.irq = interrupts.Connect(static_cast<uint32_t>(place.irq));
+  port.uart = std::make_unique<Serial>(*port.backend.output, *port.backend.input, *port.irq);
+  com_ports_.push_back({place.port, static_cast<uint8_t>(place.irq)});
+  return ports.Insert({place.port, kSerialPortCount}, absl::StrCat("COM", config.num()),
+                      port.uart.get());
+}
+
+void PlatformDevices::Describe(AcpiConfig& acpi) const { acpi.com_ports = com_ports_; }
+
+void PlatformDevices::FlushOutputs() {
+  for (SerialPort& port : serial_) port.backend.output->Flush();
+}
+
+}  // namespace touchstone

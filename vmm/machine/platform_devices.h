@@ -1,0 +1,64 @@
+// The PC's fixed devices on the port bus: serial ports, debug ports, keyboard controller, clock and
+// ACPI power management.
+
+#ifndef TOUCHSTONE_VMM_MACHINE_PLATFORM_DEVICES_H_
+#define TOUCHSTONE_VMM_MACHINE_PLATFORM_DEVICES_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "devices/bus/bus.h"
+#include "devices/irq/irq_line.h"
+#include "devices/platform/debugcon/debugcon.h"
+#include "devices/platform/i8042/i8042.h"
+#include "devices/platform/serial/serial.h"
+#include "devices/platform/serial/serial_backend.h"
+#include "vmm/config/config.pb.h"
+#include "vmm/machine/acpi/acpi_config.h"
+#include "vmm/machine/boot/memory_layout.h"
+#include "vmm/machine/interrupt_router.h"
+#include "vmm/machine/lifecycle.h"
+#include "vmm/machine/machine_host.h"
+
+namespace touchstone {
+
+// Thread-compatible; the devices inside are thread-safe.
+class PlatformDevices {
+ public:
+  // Opens the serial back ends and puts the devices that `config` wants onto `ports`. All but
+  // `config` are borrowed.
+  static absl::StatusOr<std::unique_ptr<PlatformDevices>> Create(
+      const RunConfig& config, const MachineHost& host, const MemoryLayout& layout, Bus& ports,
+      InterruptRouter& interrupts, Lifecycle& lifecycle);
+
+  // Fills in what the ACPI tables say of these devices.
+  void Describe(AcpiConfig& acpi) const;
+
+  // Writes out what serial ports and consoles hold back. For the end of a run.
+  void FlushOutputs();
+
+ private:
+  // A port with its back end, which outlives it.
+  struct SerialPort {
+    SerialBackend backend;
+    std::unique_ptr<IrqLine> irq;
+    std::unique_ptr<Serial> uart;
+    std::unique_ptr<Debugcon> debugcon;
+  };
+
+  PlatformDevices() = default;
+  absl::Status AddSerial(const SerialConfig& config, const MachineHost& host, Bus& ports,
+                         InterruptRouter& interrupts);
+
+  std::vector<SerialPort> serial_;
+  std::vector<AcpiComPort> com_ports_;
+  std::unique_ptr<I8042> i8042_;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_MACHINE_PLATFORM_DEVICES_H_
