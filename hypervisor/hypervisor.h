@@ -22,7 +22,7 @@ class Hypervisor {
 
   virtual absl::StatusOr<std::unique_ptr<Vm>> CreateVm() = 0;
 
-  // The CPUID leaves that a guest can be given on this host.
+  // The CPUID leaves that a guest can be given on this host with the hypervisor's own local APIC.
   virtual absl::StatusOr<std::vector<CpuidEntry>> SupportedCpuid() = 0;
 
   // The MSRs that make up a vCPU's state.

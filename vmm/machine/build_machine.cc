@@ -8,7 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "base/bits.h"
 #include "base/scoped_fd.h"
 #include "base/status.h"
 #include "vmm/config/kernel_command_line.h"
@@ -17,18 +20,28 @@
 #include "vmm/machine/boot/kernel_loader.h"
 #include "vmm/machine/boot/memory_layout.h"
 #include "vmm/machine/boot/rng_seed.h"
+#include "vmm/machine/cpu/cpu_topology.h"
+#include "vmm/machine/cpu/cpuid.h"
+#include "vmm/machine/cpu/lapic.h"
 
 namespace touchstone {
 namespace {
 
 constexpr uint64_t kAcpiAreaSize = 0x10000;  // up to SMBIOS at 0xF0000
 
-// The processors' own description.
+// The processors as the guest finds them, by vCPU.
 struct Processors {
   std::vector<uint32_t> apic_ids;
   std::vector<std::vector<CpuidEntry>> cpuid;
   int physical_bits;
 };
+
+bool HasTscDeadlineTimer(absl::Span<const CpuidEntry> leaves) {
+  constexpr uint32_t kEcxTscDeadlineTimer = Bit(24);  // Intel SDM volume 2, CPUID leaf 1
+  return absl::c_any_of(leaves, [](const CpuidEntry& leaf) {
+    return leaf.function == 1 && (leaf.ecx & kEcxTscDeadlineTimer) != 0;
+  });
+}
 
 absl::StatusOr<Processors> PlanProcessors(const RunConfig& config, Hypervisor& hypervisor) {
   const uint32_t count = config.cpus().num_cores();
@@ -38,16 +51,12 @@ absl::StatusOr<Processors> PlanProcessors(const RunConfig& config, Hypervisor& h
                                                    hypervisor.max_vcpus(), " vCPUs for a machine"));
   }
   ASSIGN_OR_RETURN(const std::vector<CpuidEntry> supported, hypervisor.SupportedCpuid());
-  Processors processors = {.physical_bits = 40};
-  for (uint32_t i = 0; i < count; ++i) {
-    processors.apic_ids.push_back(i);
-    std::vector<CpuidEntry> leaves = supported;
-    for (CpuidEntry& leaf : leaves) {
-      if (leaf.function == 1)
-        leaf.ebx = (leaf.ebx & 0x00FFFFFF) | i << 24, leaf.ecx |= 1u << 31 | 1u << 24;
-      if (leaf.function == 0xB) leaf.edx = i;
-    }
-    processors.cpuid.push_back(std::move(leaves));
+  CpuidOptions options = {.topology = ChooseTopology(count, /*smt=*/true),
+                          .tsc_deadline_timer = HasTscDeadlineTimer(supported)};
+  Processors processors = {.physical_bits = PhysicalAddressBits(supported)};
+  for (; options.index < count; ++options.index) {
+    processors.apic_ids.push_back(ApicId(options.topology, options.index));
+    processors.cpuid.push_back(GuestCpuid(supported, options));
   }
   return processors;
 }
@@ -69,7 +78,6 @@ absl::StatusOr<GuestAddress> WriteTables(const Processors& processors,
                                          const Machine::Parts& parts) {
   AcpiConfig acpi;
   acpi.apic_ids = processors.apic_ids;
-  acpi.interrupts.timer_pin = 0;  // KVM's own routing
   acpi.pci = parts.pci->Describe();
   parts.platform->Describe(acpi);
   return BuildAcpiTables(acpi, parts.memory, kAcpiTablesAddress, kAcpiAreaSize);
@@ -100,6 +108,9 @@ absl::Status CreateVcpus(const Processors& processors, const BootState& boot,
                      parts.vm->CreateVcpu(processors.apic_ids[i], processors.cpuid[i]));
     RETURN_IF_ERROR(vcpu->SetMsrs(boot.msrs).status());
     if (i == 0) {
+      ASSIGN_OR_RETURN(LapicState lapic, vcpu->GetLapic());
+      WireLocalInterrupts(lapic);
+      RETURN_IF_ERROR(vcpu->SetLapic(lapic));
       RETURN_IF_ERROR(vcpu->SetSpecialRegisters(boot.special_registers));
       RETURN_IF_ERROR(vcpu->SetRegisters(boot.registers));
     }

@@ -38,6 +38,11 @@ absl::StatusOr<std::unique_ptr<PciDevices>> PciDevices::Create(const MemoryLayou
                                self->cam_.get()));
   RETURN_IF_ERROR(mmio.Insert(RangeOf(layout.ecam), "PCI ECAM", self->ecam_.get()));
 
+  // Crash-loaded alone is no end: the crash kernel runs on.
+  self->pvpanic_ = std::make_unique<Pvpanic>([&lifecycle](uint8_t events) {
+    if (events == Pvpanic::kPanicked) lifecycle.NotePanic();
+  });
+  RETURN_IF_ERROR(self->root_->Add(*self->pvpanic_).status());
   return self;
 }
 

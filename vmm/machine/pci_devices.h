@@ -13,6 +13,7 @@
 #include "devices/pci/pci_cam.h"
 #include "devices/pci/pci_ecam.h"
 #include "devices/pci/pci_root.h"
+#include "devices/platform/pvpanic/pvpanic.h"
 #include "vmm/machine/acpi/acpi_config.h"
 #include "vmm/machine/boot/memory_layout.h"
 #include "vmm/machine/interrupt_router.h"
@@ -41,6 +42,7 @@ class PciDevices {
 
   MemoryLayout layout_;
   std::vector<std::unique_ptr<IrqLine>> intx_;
+  std::unique_ptr<Pvpanic> pvpanic_;
   std::unique_ptr<PciRoot> root_;
   std::unique_ptr<PciCam> cam_;
   std::unique_ptr<PciEcam> ecam_;

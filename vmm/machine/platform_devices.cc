@@ -4,9 +4,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "devices/platform/acpi_pm/acpi_pm_registers.h"
 #include "devices/platform/serial/serial_registers.h"
 
 namespace touchstone {
+namespace {
+
+constexpr uint8_t kSciGsi = 5;  // crosvm.md 5.22
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<PlatformDevices>> PlatformDevices::Create(
     const RunConfig& config, const MachineHost& host, const MemoryLayout& /*layout*/, Bus& ports,
@@ -23,6 +29,12 @@ absl::StatusOr<std::unique_ptr<PlatformDevices>> PlatformDevices::Create(
         {I8042::kFirstPortBesidePit, I8042::kLastPort - I8042::kFirstPortBesidePit + 1}, "i8042",
         self->i8042_.get()));
   }
+  self->sci_ = interrupts.Connect(kSciGsi);
+  self->acpi_pm_ = std::make_unique<AcpiPm>(
+      *host.clock, *host.loop, *self->sci_,
+      AcpiPmHooks{.on_power_off = [&lifecycle] { lifecycle.End(EndOfRun::kPowerOff); }});
+  RETURN_IF_ERROR(
+      ports.Insert({kAcpiPmPort, kAcpiPmPortCount}, "ACPI power management", self->acpi_pm_.get()));
   return self;
 }
 
@@ -43,7 +55,10 @@ absl::Status PlatformDevices::AddSerial(const SerialConfig& config, const Machin
                       port.uart.get());
 }
 
-void PlatformDevices::Describe(AcpiConfig& acpi) const { acpi.com_ports = com_ports_; }
+void PlatformDevices::Describe(AcpiConfig& acpi) const {
+  acpi.com_ports = com_ports_;
+  acpi.power.sci = kSciGsi;
+}
 
 void PlatformDevices::FlushOutputs() {
   for (SerialPort& port : serial_) port.backend.output->Flush();

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "devices/bus/bus.h"
 #include "devices/irq/irq_line.h"
+#include "devices/platform/acpi_pm/acpi_pm.h"
 #include "devices/platform/debugcon/debugcon.h"
 #include "devices/platform/i8042/i8042.h"
 #include "devices/platform/serial/serial.h"
@@ -38,6 +39,8 @@ class PlatformDevices {
   // Fills in what the ACPI tables say of these devices.
   void Describe(AcpiConfig& acpi) const;
 
+  [[nodiscard]] AcpiPm& acpi_pm() { return *acpi_pm_; }
+
   // Writes out what serial ports and consoles hold back. For the end of a run.
   void FlushOutputs();
 
@@ -57,6 +60,8 @@ class PlatformDevices {
   std::vector<SerialPort> serial_;
   std::vector<AcpiComPort> com_ports_;
   std::unique_ptr<I8042> i8042_;
+  std::unique_ptr<IrqLine> sci_;
+  std::unique_ptr<AcpiPm> acpi_pm_;
 };
 
 }  // namespace touchstone
