@@ -21,6 +21,8 @@ constexpr uint32_t kTscLeaf = 0x15;
 constexpr uint32_t kTopologyV2Leaf = 0x1F;
 constexpr uint32_t kMaxExtendedLeaf = 0x80000000;
 constexpr uint32_t kAmdFeatureLeaf = 0x80000001;
+constexpr uint32_t kFirstBrandLeaf = 0x80000002;
+constexpr uint32_t kLastBrandLeaf = 0x80000004;
 constexpr uint32_t kAddressSizeLeaf = 0x80000008;
 constexpr uint32_t kSvmLeaf = 0x8000000A;
 constexpr uint32_t kAmdCacheLeaf = 0x8000001D;
@@ -118,6 +120,26 @@ void SetFeatures(const CpuidOptions& options, uint32_t apic_id, Leaves& leaves) 
   SetBits(features.ecx, kEcxX2apic, options.x2apic);
   SetBits(features.ecx, kEcxTscDeadline, options.tsc_deadline_timer);
   SetBits(features.edx, kEdxHtt, threads > 1);
+}
+
+// Three leaves of 16 characters, filled up with NUL (SDM volume 2, CPUID, "processor brand
+// string").
+void SetBrand(absl::string_view brand, Leaves& leaves) {
+  if (brand.empty()) return;
+  char text[48] = {};
+  brand.copy(text, sizeof(text));
+  uint32_t words[12];
+  memcpy(words, text, sizeof(words));
+  for (uint32_t leaf = kFirstBrandLeaf; leaf <= kLastBrandLeaf; ++leaf) {
+    const uint32_t* part = &words[4 * (leaf - kFirstBrandLeaf)];
+    CpuidEntry& entry = leaves.FindOrAdd(leaf);
+    entry.eax = part[0];
+    entry.ebx = part[1];
+    entry.ecx = part[2];
+    entry.edx = part[3];
+  }
+  uint32_t& maximum = leaves.FindOrAdd(kMaxExtendedLeaf).eax;
+  maximum = std::max(maximum, kLastBrandLeaf);
 }
 
 // What a guest could see but not use.
@@ -230,6 +252,7 @@ std::vector<CpuidEntry> GuestCpuid(absl::Span<const CpuidEntry> supported,
 
   SetFeatures(options, apic_id, leaves);
   RemoveUnsupported(options, leaves);
+  SetBrand(options.brand, leaves);
 
   // An x2APIC's id is found in leaf 0xB, so it is there on any processor.
   leaves.RaiseMaximum(kTopologyLeaf);

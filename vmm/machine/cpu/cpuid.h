@@ -5,14 +5,15 @@
 //   CpuidOptions options = {.topology = ChooseTopology(4, true), .index = 2};
 //   vm.CreateVcpu(ApicId(options.topology, 2), GuestCpuid(supported, options));
 //
-// Left as the hypervisor reports it: features, the host's brand string and caches' geometry, the
-// hypervisor's own leaves from 0x40000000 (paravirtual clock, end of interrupt and so on). Not
-// given: SGX (there is no enclave memory), memory encryption. Pure functions.
+// Left as the hypervisor reports it: features, the caches' geometry, the hypervisor's own leaves
+// from 0x40000000 (paravirtual clock, end of interrupt and so on). Not given: SGX (there is no
+// enclave memory), memory encryption. Pure functions.
 
 #ifndef TOUCHSTONE_VMM_MACHINE_CPU_CPUID_H_
 #define TOUCHSTONE_VMM_MACHINE_CPU_CPUID_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -33,6 +34,9 @@ struct CpuidOptions {
   bool nested_virtualization = true;
   // Of the guest's TSC, in kHz; 0 when it is not known or not constant.
   uint32_t tsc_khz = 0;
+  // The processor's name, host_brand.h's as a rule: KVM does not tell it. At most 48 bytes are
+  // seen; empty leaves what the list has.
+  std::string brand;
 };
 
 // REQUIRES: options.index < options.topology.vcpus().

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <optional>
 #include <set>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -221,6 +222,30 @@ TEST(CpuidTest, HypervisorIsAnnouncedAndItsLeavesStay) {
   EXPECT_NE(Leaf(cpuid, 1)->ecx & Bit(31), 0u);
   EXPECT_EQ(Leaf(cpuid, 0x40000001)->eax, 0x01007EFBu);
   EXPECT_EQ(Leaf(cpuid, 0x80000002)->eax, 0x65746E49u);
+}
+
+TEST(CpuidTest, BrandFillsThreeLeaves) {
+  CpuidOptions options;
+  options.brand = "0123456789ABCDEF0123";
+
+  const Cpuid cpuid = GuestCpuid(IntelSupported(), options);
+
+  EXPECT_EQ(Leaf(cpuid, 0x80000002)->eax, 0x33323130u);
+  EXPECT_EQ(Leaf(cpuid, 0x80000002)->edx, 0x46454443u);
+  EXPECT_EQ(Leaf(cpuid, 0x80000003)->eax, 0x33323130u);
+  EXPECT_EQ(Leaf(cpuid, 0x80000003)->ebx, 0u);
+  EXPECT_EQ(Leaf(cpuid, 0x80000004)->edx, 0u);
+  EXPECT_EQ(Leaf(cpuid, 0x80000000)->eax, 0x80000008u);
+}
+
+TEST(CpuidTest, LongBrandIsCut) {
+  CpuidOptions options;
+  options.brand = std::string(100, 'x');
+
+  const Cpuid cpuid = GuestCpuid({}, options);
+
+  EXPECT_EQ(Leaf(cpuid, 0x80000004)->edx, 0x78787878u);
+  EXPECT_EQ(Leaf(cpuid, 0x80000000)->eax, 0x80000004u);
 }
 
 TEST(CpuidTest, ApicFeaturesFollowTheCaller) {
