@@ -91,7 +91,8 @@ class Vm {
   virtual absl::Status RemoveIoEvent(const IoEvent& io_event, const EventFd& event) = 0;
 
   // Raises `gsi` when `trigger` is signalled: an edge, or with `resample` a level that is lowered
-  // at end of interrupt, when `resample` is signalled so that the device can raise it again.
+  // at end of interrupt, when `resample` is signalled so that the device can raise it again. It is
+  // also signalled when the guest unmasks the pin.
   virtual absl::Status AddIrqFd(uint32_t gsi, const EventFd& trigger, const EventFd* resample) = 0;
   virtual absl::Status RemoveIrqFd(uint32_t gsi, const EventFd& trigger) = 0;
 
