@@ -20,8 +20,8 @@ namespace {
 // api.rst 4.1: the only version there is.
 constexpr int kApiVersion = 12;
 // Linux arch/x86/include/asm/kvm_host.h, KVM_MAX_CPUID_ENTRIES.
-constexpr uint32_t kEcxTscDeadlineTimer = 1u << 24;  // of leaf 1
 constexpr uint32_t kMaxCpuidEntries = 256;
+constexpr uint32_t kEcxTscDeadlineTimer = 1u << 24;  // of leaf 1 (Intel SDM volume 2, CPUID)
 
 absl::StatusOr<std::unique_ptr<Hypervisor>> CheckKvm(absl::string_view path, ScopedFd fd) {
   ASSIGN_OR_RETURN(const int version, KVM_IOCTL(fd.get(), KVM_GET_API_VERSION, uint64_t{0}));
