@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "devices/platform/acpi_pm/acpi_pm_registers.h"
+#include "devices/platform/rtc/rtc_registers.h"
 #include "devices/platform/serial/serial_registers.h"
 
 namespace touchstone {
@@ -15,7 +16,7 @@ constexpr uint8_t kSciGsi = 5;  // crosvm.md 5.22
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PlatformDevices>> PlatformDevices::Create(
-    const RunConfig& config, const MachineHost& host, const MemoryLayout& /*layout*/, Bus& ports,
+    const RunConfig& config, const MachineHost& host, const MemoryLayout& layout, Bus& ports,
     InterruptRouter& interrupts, Lifecycle& lifecycle) {
   std::unique_ptr<PlatformDevices> self(new PlatformDevices);
   self->serial_.reserve(config.serial_size());
@@ -35,6 +36,14 @@ absl::StatusOr<std::unique_ptr<PlatformDevices>> PlatformDevices::Create(
       AcpiPmHooks{.on_power_off = [&lifecycle] { lifecycle.End(EndOfRun::kPowerOff); }});
   RETURN_IF_ERROR(
       ports.Insert({kAcpiPmPort, kAcpiPmPortCount}, "ACPI power management", self->acpi_pm_.get()));
+  if (!config.no_rtc()) {
+    self->rtc_irq_ = interrupts.Connect(kRtcIrq);
+    self->rtc_ = std::make_unique<Rtc>(
+        *host.clock, *host.loop, *self->rtc_irq_,
+        RtcMemorySizes{.below_4g = layout.low_ram.size, .above_4g = layout.high_ram.size},
+        [pm = self->acpi_pm_.get()] { pm->NotifyRtcAlarm(); });
+    RETURN_IF_ERROR(ports.Insert({kRtcPort, kRtcPortCount}, "RTC", self->rtc_.get()));
+  }
   return self;
 }
 
@@ -58,6 +67,13 @@ absl::Status PlatformDevices::AddSerial(const SerialConfig& config, const Machin
 void PlatformDevices::Describe(AcpiConfig& acpi) const {
   acpi.com_ports = com_ports_;
   acpi.power.sci = kSciGsi;
+  if (rtc_ != nullptr) {
+    acpi.rtc = AcpiRtc{.port = kRtcPort,
+                       .irq = kRtcIrq,
+                       .day_alarm = kRtcDayAlarm,
+                       .month_alarm = kRtcMonthAlarm,
+                       .century = kRtcCentury};
+  }
 }
 
 void PlatformDevices::FlushOutputs() {

@@ -16,6 +16,7 @@
 #include "devices/platform/acpi_pm/acpi_pm.h"
 #include "devices/platform/debugcon/debugcon.h"
 #include "devices/platform/i8042/i8042.h"
+#include "devices/platform/rtc/rtc.h"
 #include "devices/platform/serial/serial.h"
 #include "devices/platform/serial/serial_backend.h"
 #include "vmm/config/config.pb.h"
@@ -62,6 +63,8 @@ class PlatformDevices {
   std::unique_ptr<I8042> i8042_;
   std::unique_ptr<IrqLine> sci_;
   std::unique_ptr<AcpiPm> acpi_pm_;
+  std::unique_ptr<IrqLine> rtc_irq_;
+  std::unique_ptr<Rtc> rtc_;
 };
 
 }  // namespace touchstone
