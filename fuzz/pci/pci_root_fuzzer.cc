@@ -120,55 +120,51 @@ class Machine {
     return kLow.Contains(range) || kHigh.Contains(range);
   }
 
-  static bool TakenByAnother(const Bus& bus, const AddressRange& range) {
-    const std::vector<Bus::Mapping> mappings = bus.Mappings();
-    return std::any_of(mappings.begin(), mappings.end(),
-                       [&](const Bus::Mapping& mapping) { return mapping.range.Overlaps(range); });
-  }
-
   void Check() {
-    size_t ports = 1;  // The CAM.
-    size_t mmio = 2;   // The ECAM and the fixed range.
+    const std::vector<Bus::Mapping> ports = ports_.Mappings();
+    const std::vector<Bus::Mapping> mmio = mmio_.Mappings();
+    size_t ports_used = 1;  // The CAM.
+    size_t mmio_used = 2;   // The ECAM and the fixed range.
     for (const auto& [function, address] : functions_) {
       for (const PciFunctionBar& spec : function->bars()) {
-        CheckBar(*function, address, spec.bar);
-        const bool decoded = root_.DecodedAt(address, spec.bar.index).has_value();
-        (spec.bar.kind == PciBarKind::kIo ? ports : mmio) += decoded ? 1 : 0;
+        const bool io = spec.bar.kind == PciBarKind::kIo;
+        const bool decoded = CheckBar(*function, address, spec.bar, io ? ports : mmio);
+        (io ? ports_used : mmio_used) += decoded ? 1 : 0;
       }
     }
     // Nothing else is on the buses, and what is there overlaps nothing.
-    CHECK(ports_.Mappings().size() == ports && mmio_.Mappings().size() == mmio);
-    for (const Bus* bus : {&ports_, &mmio_}) {
-      const std::vector<Bus::Mapping> mappings = bus->Mappings();
+    CHECK(ports.size() == ports_used && mmio.size() == mmio_used);
+    for (const std::vector<Bus::Mapping>& mappings : {ports, mmio}) {
       for (size_t i = 1; i < mappings.size(); ++i) {
         CHECK(mappings[i - 1].range.last() < mappings[i].range.start);
       }
     }
   }
 
-  void CheckBar(const FakePciFunction& function, PciAddress address, const PciBar& bar) {
+  // True when the BAR is decoded.
+  bool CheckBar(const FakePciFunction& function, PciAddress address, const PciBar& bar,
+                const std::vector<Bus::Mapping>& mappings) {
     const uint16_t bit = bar.kind == PciBarKind::kIo ? kPciCommandIo : kPciCommandMemory;
-    const bool wanted = (function.config().command() & bit) != 0 &&
-                        MayDecode(bar, function.config().BarAddress(bar.index));
+    const AddressRange range{function.config().BarAddress(bar.index), bar.size};
+    const bool wanted = (function.config().command() & bit) != 0 && MayDecode(bar, range.start);
     const std::optional<uint64_t> decoded = root_.DecodedAt(address, bar.index);
     CHECK(function.moved_to(bar.index) == decoded);
-    const Bus& bus = bar.kind == PciBarKind::kIo ? ports_ : mmio_;
-    const AddressRange range{function.config().BarAddress(bar.index), bar.size};
     if (!wanted) {
       CHECK(!decoded);
-    } else if (!decoded) {
-      CHECK(TakenByAnother(bus, range));
-    } else {
-      CHECK(*decoded == range.start);
-      const std::vector<Bus::Mapping> mappings = bus.Mappings();
-      CHECK(std::any_of(mappings.begin(), mappings.end(),
-                        [&](const Bus::Mapping& mapping) { return mapping.range == range; }));
+      return false;
     }
+    const auto there =
+        std::find_if(mappings.begin(), mappings.end(),
+                     [&](const Bus::Mapping& mapping) { return mapping.range.Overlaps(range); });
+    CHECK(there != mappings.end());
+    if (!decoded) return false;  // Its place is taken by another.
+    CHECK(*decoded == range.start && there->range == range);
+    return true;
   }
 
   NullDevice null_;
-  Bus ports_{"ports", Bus::kLastPort};
-  Bus mmio_{"mmio", Bus::kLastMmioAddress, 8};  // Small enough to be full.
+  Bus ports_{"ports", Bus::kLastPort, 8};
+  Bus mmio_{"mmio", Bus::kLastMmioAddress, 8};
   FakePciFunction memory_{
       "memory",
       {{{.index = 0, .kind = PciBarKind::kMemory32, .size = 0x1000}, &null_},
