@@ -6,7 +6,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/log.h"
 #include "vmm/cli/version.h"
 #include "vmm/config/command_line.h"
 #include "vmm/config/defaults.h"
@@ -104,7 +103,7 @@ ExitCode ExecuteRun(const Call& call) {
     return RefuseArguments(call.context, status.message());
   }
   if (config.has_log_level()) {
-    if (absl::Status status = SetLogLevels(config.log_level()); !status.ok()) {
+    if (absl::Status status = call.context.set_log_levels(config.log_level()); !status.ok()) {
       return RefuseArguments(call.context, absl::StrCat("--log-level: ", status.message()));
     }
   }
@@ -155,7 +154,7 @@ ExitCode Execute(Arguments arguments, const CommandContext& context) {
   }
   if (!read.ok()) return RefuseArguments(context, read.status().message());
   if (global.has_log_level()) {
-    if (absl::Status status = SetLogLevels(global.log_level()); !status.ok()) {
+    if (absl::Status status = context.set_log_levels(global.log_level()); !status.ok()) {
       return RefuseArguments(context, absl::StrCat("--log-level: ", status.message()));
     }
   }

@@ -4,16 +4,18 @@
 //     return Main({argv + 1, argv + argc}, {.out = ..., .err = ..., .run = RunMachine});
 //   }
 //
-// Thread-compatible; uses no global state but the log levels that --log-level sets.
+// Thread-compatible; no global state but the log levels.
 
 #ifndef TOUCHSTONE_VMM_CLI_COMMAND_H_
 #define TOUCHSTONE_VMM_CLI_COMMAND_H_
 
 #include <functional>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/log.h"
 #include "vmm/cli/exit_code.h"
 #include "vmm/config/config.pb.h"
 
@@ -26,6 +28,8 @@ struct CommandContext {
   // Builds and runs the machine of a valid configuration with defaults applied. An error is printed
   // and exits with 1.
   std::function<absl::StatusOr<ExitCode>(const RunConfig&)> run;
+  // Puts --log-level into force.
+  std::function<absl::Status(absl::string_view)> set_log_levels = SetLogLevels;
 };
 
 // Runs the program with `arguments`, its own name left out, and returns the process's exit code

@@ -1,0 +1,69 @@
+// Command lines, one argument a line: whatever they say, the answer is a valid configuration handed
+// to the machine, a text, or one-line errors, with an exit code that fits.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "base/log.h"
+#include "vmm/cli/command.h"
+#include "vmm/config/kernel_command_line.h"
+#include "vmm/config/validate.h"
+
+namespace touchstone {
+namespace {
+
+struct Outcome {
+  int runs = 0;
+  std::string out;
+  std::string err;
+};
+
+void CheckRunnable(const RunConfig& config) {
+  CHECK(Validate(config, ReadHostLimits()).empty());
+  CHECK(config.serial_size() >= 4);
+  CHECK(KernelCommandLine(config).ok());
+}
+
+void CheckOutcome(int code, const Outcome& outcome) {
+  for (const absl::string_view line : absl::StrSplit(outcome.err, '\n', absl::SkipEmpty())) {
+    CHECK(absl::StartsWith(line, "touchstone: "));
+  }
+  switch (code) {
+    case static_cast<int>(ExitCode::kOk):
+      CHECK((outcome.runs == 1) == outcome.out.empty());
+      CHECK(outcome.err.empty());
+      return;
+    case static_cast<int>(ExitCode::kError):
+    case static_cast<int>(ExitCode::kInvalidArguments):
+      CHECK(outcome.runs == 0 && outcome.out.empty() && !outcome.err.empty());
+      return;
+    default:
+      CHECK(false);
+  }
+}
+
+}  // namespace
+}  // namespace touchstone
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const absl::string_view text(reinterpret_cast<const char*>(data), size);
+  const std::vector<absl::string_view> arguments = absl::StrSplit(text, '\n', absl::SkipEmpty());
+  touchstone::Outcome outcome;
+  const int code = touchstone::Main(
+      arguments, {.out = [&outcome](absl::string_view part) { outcome.out += std::string(part); },
+                  .err = [&outcome](absl::string_view part) { outcome.err += std::string(part); },
+                  .run =
+                      [&outcome](const touchstone::RunConfig& config) {
+                        ++outcome.runs;
+                        touchstone::CheckRunnable(config);
+                        return touchstone::ExitCode::kOk;
+                      }});
+  touchstone::CheckOutcome(code, outcome);
+  return 0;
+}
