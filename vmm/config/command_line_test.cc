@@ -131,10 +131,10 @@ INSTANTIATE_TEST_SUITE_P(
         RejectCase{{"-c", "4294967296"},
                    "--cpus: key 'num-cores': '4294967296' is not a number from 0 to 4294967295 at "
                    "position 0"},
-        RejectCase{
-            {"--serial", "type=stdoot"},
-            "--serial: key 'type': 'stdoot' is not one of file, stdout, sink, unix (did you mean "
-            "stdout?) at position 5"},
+        RejectCase{{"--serial", "type=stdoot"},
+                   "--serial: key 'type': 'stdoot' is not one of file, stdout, sink, unix, "
+                   "unix-stream (did you mean "
+                   "stdout?) at position 5"},
         RejectCase{{"--serial", "sink,debugcon-port=65536"},
                    "--serial: key 'debugcon-port': '65536' is not a number from 0 to 65535 at "
                    "position 19"}));

@@ -58,8 +58,9 @@ std::string NameOfDevice(const SerialConfig& serial) {
 void CheckSerialDevice(const SerialConfig& serial, Errors& errors) {
   const std::string device = absl::StrCat("--serial: ", NameOfDevice(serial));
   const bool is_serial = serial.hardware() == SerialConfig::SERIAL;
-  const bool needs_path =
-      serial.type() == SerialConfig::FILE || serial.type() == SerialConfig::UNIX;
+  const bool needs_path = serial.type() == SerialConfig::FILE ||
+                          serial.type() == SerialConfig::UNIX ||
+                          serial.type() == SerialConfig::UNIX_STREAM;
   const std::string type =
       NameOf(SerialConfig::Type_descriptor()->FindValueByNumber(serial.type()));
   if (serial.num() == 0) {
@@ -71,8 +72,14 @@ void CheckSerialDevice(const SerialConfig& serial, Errors& errors) {
   if (serial.earlycon() && !is_serial) {
     errors.push_back(absl::StrCat(device, ": earlycon works with hardware=serial only"));
   }
-  if (serial.stdin() && serial.has_input()) {
-    errors.push_back(absl::StrCat(device, ": stdin and input= are two inputs, one is accepted"));
+  if ((serial.stdin() ? 1 : 0) + (serial.has_input() ? 1 : 0) +
+          (serial.input_unix_stream() ? 1 : 0) >
+      1) {
+    errors.push_back(
+        absl::StrCat(device, ": stdin, input= and input-unix-stream are inputs, one is accepted"));
+  }
+  if (serial.input_unix_stream() && serial.type() != SerialConfig::UNIX_STREAM) {
+    errors.push_back(absl::StrCat(device, ": input-unix-stream needs type=unix-stream"));
   }
   if (needs_path && serial.path().empty()) {
     errors.push_back(absl::StrCat(device, ": type=", type, " needs path="));

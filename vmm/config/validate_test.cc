@@ -39,6 +39,7 @@ INSTANTIATE_TEST_SUITE_P(
            "kernel: 'k' serial { type: FILE path: '/l' earlycon: true input: '/i' }",
            "kernel: 'k' serial { type: UNIX path: '/l' stdin: true }",
            "kernel: 'k' serial { num: 2 stdin: true }",
+           "kernel: 'k' serial { type: UNIX_STREAM path: '/s' input_unix_stream: true }",
            "kernel: 'k' serial { hardware: DEBUGCON debugcon_port: 0xe9 } serial {}",
            "kernel: 'k' serial { hardware: DEBUGCON } serial { hardware: DEBUGCON num: 9 "
            "debugcon_port: 0xe9 }",
@@ -100,15 +101,24 @@ INSTANTIATE_TEST_SUITE_P(
                    "--serial: earlycon is given to more than one device"},
            Mistake{"kernel: 'k' serial { hardware: DEBUGCON earlycon: true }",
                    "--serial: hardware=debugcon,num=1: earlycon works with hardware=serial only"},
-           Mistake{
-               "kernel: 'k' serial { stdin: true input: '/i' }",
-               "--serial: hardware=serial,num=1: stdin and input= are two inputs, one is accepted"},
+           Mistake{"kernel: 'k' serial { stdin: true input: '/i' }",
+                   "--serial: hardware=serial,num=1: stdin, input= and input-unix-stream are "
+                   "inputs, one is accepted"},
            Mistake{"kernel: 'k' serial { type: FILE }",
                    "--serial: hardware=serial,num=1: type=file needs path="},
            Mistake{"kernel: 'k' serial { type: UNIX path: '' }",
                    "--serial: hardware=serial,num=1: type=unix needs path="},
            Mistake{"kernel: 'k' serial { path: '/x' }",
                    "--serial: hardware=serial,num=1: path= has no meaning with type=sink"},
+           Mistake{"kernel: 'k' serial { type: UNIX_STREAM }",
+                   "--serial: hardware=serial,num=1: type=unix-stream needs path="},
+           Mistake{
+               "kernel: 'k' serial { type: UNIX_STREAM path: '/s' input: '/i' input_unix_stream: "
+               "true }",
+               "--serial: hardware=serial,num=1: stdin, input= and input-unix-stream are inputs, "
+               "one is accepted"},
+           Mistake{"kernel: 'k' serial { input_unix_stream: true }",
+                   "--serial: hardware=serial,num=1: input-unix-stream needs type=unix-stream"},
            Mistake{"kernel: 'k' serial { debugcon_port: 1 }",
                    "--serial: hardware=serial,num=1: debugcon-port= needs hardware=debugcon"},
            Mistake{"kernel: 'k' serial { hardware: DEBUGCON } serial { hardware: DEBUGCON num: 2 }",
