@@ -1,4 +1,7 @@
 // Kernel files made up for tests and fuzzers: valid by default, each field open to be spoilt.
+//
+// setup_header and boot_params are packed: gtest's macros take references, so give them a copy
+// (`+params.hdr.version`).
 
 #ifndef TOUCHSTONE_VMM_MACHINE_BOOT_BOOT_TESTING_H_
 #define TOUCHSTONE_VMM_MACHINE_BOOT_BOOT_TESTING_H_

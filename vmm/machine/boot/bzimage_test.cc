@@ -60,8 +60,8 @@ TEST_F(BzImageTest, HeaderIsKeptAsFarAsItGoes) {
   const auto image = Load(spec_);
 
   ASSERT_TRUE(image.ok()) << image.status();
-  EXPECT_EQ(image->header.hardware_subarch_data, 0x1122334455667788u);
-  EXPECT_EQ(image->header.kernel_info_offset, 0u);
+  EXPECT_EQ(+image->header.hardware_subarch_data, 0x1122334455667788u);
+  EXPECT_EQ(+image->header.kernel_info_offset, 0u);
 }
 
 TEST_F(BzImageTest, HeaderLongerThanKnownIsCut) {

@@ -49,8 +49,8 @@ TEST_F(ElfTest, VmlinuxIsEnteredByThe64BitProtocol) {
   EXPECT_EQ(image->entry, GuestAddress{16 * kMiB});
   EXPECT_EQ(image->start, GuestAddress{16 * kMiB});
   EXPECT_EQ(image->end, GuestAddress{16 * kMiB + 64});
-  EXPECT_EQ(image->header.header, 0x53726448u);
-  EXPECT_EQ(image->header.boot_flag, 0xAA55);
+  EXPECT_EQ(+image->header.header, 0x53726448u);
+  EXPECT_EQ(+image->header.boot_flag, 0xAA55);
   EXPECT_THAT(ReadBytes(memory_, image->start, 64), ElementsAreArray(spec_.parts[0].content));
 }
 

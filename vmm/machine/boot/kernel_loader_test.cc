@@ -50,9 +50,9 @@ TEST_F(KernelLoaderTest, BzImageIsReadyInLongMode) {
   EXPECT_THAT(ReadBytes(memory_, GuestAddress{16 * kMiB}, spec.code.size()),
               ElementsAreArray(spec.code));
   const boot_params zero_page = ZeroPage();
-  EXPECT_EQ(zero_page.acpi_rsdp_addr, Raw(kAcpiTablesAddress));
-  EXPECT_EQ(zero_page.hdr.pref_address, 16 * kMiB);
-  EXPECT_EQ(zero_page.hdr.setup_data, Raw(kSetupDataAddress));
+  EXPECT_EQ(+zero_page.acpi_rsdp_addr, Raw(kAcpiTablesAddress));
+  EXPECT_EQ(+zero_page.hdr.pref_address, 16 * kMiB);
+  EXPECT_EQ(+zero_page.hdr.setup_data, Raw(kSetupDataAddress));
   EXPECT_EQ(zero_page.e820_entries, layout_.E820().size());
   const std::string line = "quiet panic=-1";
   EXPECT_EQ(ReadBytes(memory_, kCommandLineAddress, line.size() + 1),
@@ -67,8 +67,8 @@ TEST_F(KernelLoaderTest, VmlinuxIsReadyInLongMode) {
   ASSERT_TRUE(boot.ok()) << boot.status();
   EXPECT_EQ(boot->protocol, BootProtocol::kLinux64);
   EXPECT_EQ(boot->registers.rip, 16 * kMiB);
-  EXPECT_EQ(ZeroPage().hdr.header, 0x53726448u);
-  EXPECT_EQ(ZeroPage().hdr.setup_data, 0u);
+  EXPECT_EQ(+ZeroPage().hdr.header, 0x53726448u);
+  EXPECT_EQ(+ZeroPage().hdr.setup_data, 0u);
 }
 
 TEST_F(KernelLoaderTest, Pvh32IsReadyInProtectedMode) {
@@ -109,8 +109,8 @@ TEST_F(KernelLoaderTest, InitrdIsAnnounced) {
 
   ASSERT_TRUE(boot.ok()) << boot.status();
   EXPECT_EQ(boot->initrd, (MemoryRange{GuestAddress{64 * kMiB - 8192}, 5000}));
-  EXPECT_EQ(ZeroPage().hdr.ramdisk_image, 64 * kMiB - 8192);
-  EXPECT_EQ(ZeroPage().hdr.ramdisk_size, 5000u);
+  EXPECT_EQ(+ZeroPage().hdr.ramdisk_image, 64 * kMiB - 8192);
+  EXPECT_EQ(+ZeroPage().hdr.ramdisk_size, 5000u);
 }
 
 TEST_F(KernelLoaderTest, MoreReservedMemoryIsInTheMap) {
@@ -122,9 +122,9 @@ TEST_F(KernelLoaderTest, MoreReservedMemoryIsInTheMap) {
   ASSERT_TRUE(boot.ok()) << boot.status();
   const boot_params zero_page = ZeroPage();
   const boot_e820_entry last = zero_page.e820_table[zero_page.e820_entries - 1];
-  EXPECT_EQ(last.addr, 8 * kGiB);
-  EXPECT_EQ(last.size, kMiB);
-  EXPECT_EQ(last.type, 2u);
+  EXPECT_EQ(+last.addr, 8 * kGiB);
+  EXPECT_EQ(+last.size, kMiB);
+  EXPECT_EQ(+last.type, 2u);
 }
 
 TEST_F(KernelLoaderTest, DirectoryIsNamed) {

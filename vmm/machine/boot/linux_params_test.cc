@@ -31,13 +31,13 @@ TEST_F(LinuxParamsTest, HeaderIsCopiedAndTheLoadersFieldsAreSet) {
 
   ASSERT_TRUE(status.ok()) << status;
   const boot_params params = ZeroPage();
-  EXPECT_EQ(params.hdr.header, header_.header);
-  EXPECT_EQ(params.hdr.version, header_.version);
-  EXPECT_EQ(params.hdr.init_size, header_.init_size);
-  EXPECT_EQ(params.hdr.type_of_loader, 0xFF);
-  EXPECT_EQ(params.hdr.cmd_line_ptr, Raw(kCommandLineAddress));
-  EXPECT_EQ(params.ext_cmd_line_ptr, 0u);
-  EXPECT_EQ(params.sentinel, 0);
+  EXPECT_EQ(+params.hdr.header, +header_.header);
+  EXPECT_EQ(+params.hdr.version, +header_.version);
+  EXPECT_EQ(+params.hdr.init_size, +header_.init_size);
+  EXPECT_EQ(+params.hdr.type_of_loader, 0xFF);
+  EXPECT_EQ(+params.hdr.cmd_line_ptr, Raw(kCommandLineAddress));
+  EXPECT_EQ(+params.ext_cmd_line_ptr, 0u);
+  EXPECT_EQ(+params.sentinel, 0);
 }
 
 // The offsets are those of "The Linux/x86 Boot Protocol" and "Zero Page", not of the header.
@@ -92,7 +92,7 @@ TEST_F(LinuxParamsTest, WithoutASeedThereIsNoSetupData) {
   const absl::Status status = WriteLinuxParams(memory_, header, {});
 
   ASSERT_TRUE(status.ok()) << status;
-  EXPECT_EQ(ZeroPage().hdr.setup_data, 0u);
+  EXPECT_EQ(+ZeroPage().hdr.setup_data, 0u);
   EXPECT_THAT(ReadBytes(memory_, kSetupDataAddress, 64), Each(0));
 }
 
@@ -102,8 +102,8 @@ TEST_F(LinuxParamsTest, FullMapFits) {
   const absl::Status status = WriteLinuxParams(memory_, header_, {.e820 = map});
 
   ASSERT_TRUE(status.ok()) << status;
-  EXPECT_EQ(ZeroPage().e820_entries, 128);
-  EXPECT_EQ(ZeroPage().e820_table[127].addr, 0x1000u);
+  EXPECT_EQ(+ZeroPage().e820_entries, 128);
+  EXPECT_EQ(+ZeroPage().e820_table[127].addr, 0x1000u);
 }
 
 TEST_F(LinuxParamsTest, MapThatIsTooLongWritesNothing) {
