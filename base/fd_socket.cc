@@ -44,7 +44,7 @@ absl::Status SocketError(int error, absl::string_view what) {
     case ECONNRESET:
       return absl::FailedPreconditionError(absl::StrCat(what, ": the peer is gone"));
     default: {
-      const absl::Status status = ErrnoStatus(error, what);
+      absl::Status status = ErrnoStatus(error, what);
       // Unavailable is kept for calls that would wait.
       if (!absl::IsUnavailable(status)) return status;
       return absl::InternalError(status.message());
@@ -129,7 +129,7 @@ absl::Status FdSocket::Send(absl::Span<const uint8_t> bytes, absl::Span<const in
     if (sent >= 0) {
       done += static_cast<size_t>(sent);
     } else if (errno != EINTR) {
-      const absl::Status status = SocketError(errno, "send");
+      absl::Status status = SocketError(errno, "send");
       if (done == 0) return status;
       return absl::DataLossError(
           absl::StrCat(status.message(), " after ", done, " of ", bytes.size(), " bytes"));
