@@ -39,6 +39,11 @@ expect stderr "error" "$(cat "$TEST_TMPDIR/stderr")"
 expect kept "kept" "$(cat "$out/kept")"
 expect lost "" "$(ls "$TEST_TMPDIR/lost" 2> /dev/null)"
 
+# Counting instructions, the command sees only what it names.
+echo "copied" > "$TEST_TMPDIR/copied"
+expect icount "copied none" "$(ci/lab --icount --copy "$TEST_TMPDIR/copied" -- \
+  bash -c "echo \$(cat '$TEST_TMPDIR/copied') \$(test -e /etc/passwd || echo none)")"
+
 status=0
 ci/lab --timeout 1 -- sleep 100 2> "$TEST_TMPDIR/stderr" || status=$?
 expect "status after the time limit" 124 "$status"
@@ -56,7 +61,7 @@ kill -TERM "$lab"
 status=0
 wait "$lab" || status=$?
 expect "status after SIGTERM" 143 "$status"
-expect "QEMU after SIGTERM" "" "$(pgrep -f "file:$TEST_TMPDIR/console")"
+expect "QEMU after SIGTERM" "" "$(grep -lsz "file:$TEST_TMPDIR/[c]onsole" /proc/[0-9]*/cmdline)"
 expect "left behind" "" "$(ls "$TMPDIR")"
 
 # The launcher goes by its probe.
