@@ -47,10 +47,10 @@ inline std::map<std::string, std::vector<uint8_t>> ReadAcpiTables(absl::Span<con
     table.assign(at.begin(), at.begin() + static_cast<ptrdiff_t>(length));
     return table;
   };
-  const std::vector<uint8_t> xsdt = add(LoadLe(bytes.subspan(24, 8)));
+  const std::vector<uint8_t>& xsdt = add(LoadLe(bytes.subspan(24, 8)));
   const absl::Span<const uint8_t> entries = absl::MakeConstSpan(xsdt).subspan(sizeof(SdtHeader));
   for (size_t i = 0; i < entries.size(); i += 8) add(LoadLe(entries.subspan(i, 8)));
-  const std::vector<uint8_t> fadt = tables["FACP"];
+  const std::vector<uint8_t>& fadt = tables["FACP"];
   add(LoadLe(absl::MakeConstSpan(fadt).subspan(36, 4)));
   add(LoadLe(absl::MakeConstSpan(fadt).subspan(40, 4)));
   return tables;

@@ -1,6 +1,7 @@
 #include "vmm/machine/cpu/cpuid.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 
@@ -131,7 +132,7 @@ void SetBrand(absl::string_view brand, Leaves& leaves) {
   uint32_t words[12];
   memcpy(words, text, sizeof(words));
   for (uint32_t leaf = kFirstBrandLeaf; leaf <= kLastBrandLeaf; ++leaf) {
-    const uint32_t* part = &words[4 * (leaf - kFirstBrandLeaf)];
+    const uint32_t* part = &words[size_t{4} * (leaf - kFirstBrandLeaf)];
     CpuidEntry& entry = leaves.FindOrAdd(leaf);
     entry.eax = part[0];
     entry.ebx = part[1];

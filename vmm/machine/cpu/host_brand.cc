@@ -14,7 +14,7 @@ std::string HostBrand() {
   for (uint32_t i = 0; i < 3; ++i) {
     uint32_t words[4] = {};
     if (__get_cpuid(0x80000002 + i, &words[0], &words[1], &words[2], &words[3]) == 0) return "";
-    memcpy(text + 16 * i, words, sizeof(words));
+    memcpy(text + sizeof(words) * i, words, sizeof(words));
   }
   const std::string brand(text, strnlen(text, sizeof(text)));
   return std::string(absl::StripAsciiWhitespace(brand));
