@@ -48,10 +48,14 @@ class FakeOutput final : public SerialOutput {
     return dropped_;
   }
 
-  // Bytes it holds at most; it is congested with fewer than kBurst left.
+  // Bytes it holds at most; it is congested with fewer than kBurst left. On the caller's thread, as
+  // the loop.
   void SetCapacity(size_t capacity) {
-    MutexLock lock(mutex_);
-    capacity_ = capacity;
+    {
+      MutexLock lock(mutex_);
+      capacity_ = capacity;
+    }
+    if (on_ready_ != nullptr && Ready()) on_ready_();
   }
   // The consumer takes everything. On the caller's thread, as the loop.
   void Drain() {
