@@ -276,6 +276,56 @@ TEST_F(SerialBackendTest, StreamThatNobodyServesYetIsNoError) {
   EXPECT_EQ(Receive(peer), "kept");
 }
 
+// Another file in the place of a standard descriptor, until destroyed.
+class Redirected {
+ public:
+  Redirected(int standard, int fd) : standard_(standard), saved_(dup(standard)) {
+    EXPECT_EQ(dup2(fd, standard), standard);
+  }
+  ~Redirected() { EXPECT_EQ(dup2(saved_.get(), standard_), standard_); }
+
+ private:
+  const int standard_;
+  const ScopedFd saved_;
+};
+
+TEST_F(SerialBackendTest, StandardOutputIsWrittenAndNotMadeNonBlocking) {
+  int fds[2];
+  ASSERT_EQ(pipe(fds), 0);
+  const ScopedFd reader(fds[0]);
+  const ScopedFd writer(fds[1]);
+  config_.set_type(SerialConfig::STDOUT);
+  {
+    const Redirected redirected(STDOUT_FILENO, writer.get());
+    absl::StatusOr<SerialBackend> backend = Open();
+    ASSERT_TRUE(backend.ok());
+    Write(*backend, "hello");
+  }
+  char text[16];
+  EXPECT_EQ(read(reader.get(), text, sizeof(text)), 5);
+  EXPECT_EQ(fcntl(writer.get(), F_GETFL) & O_NONBLOCK, 0);
+}
+
+TEST_F(SerialBackendTest, TerminalInputIsRawAndCtrlCIsTheGuests) {
+  const ScopedFd keyboard(posix_openpt(O_RDWR | O_NOCTTY));
+  ASSERT_TRUE(keyboard.valid());
+  ASSERT_EQ(grantpt(keyboard.get()), 0);
+  ASSERT_EQ(unlockpt(keyboard.get()), 0);
+  const absl::StatusOr<ScopedFd> terminal = OpenFile(ptsname(keyboard.get()), O_RDWR | O_NOCTTY);
+  ASSERT_TRUE(terminal.ok());
+  const Redirected redirected(STDIN_FILENO, terminal->get());
+  config_.set_stdin(true);
+  absl::StatusOr<SerialBackend> backend = Open();
+  ASSERT_TRUE(backend.ok());
+  backend->input->OnBytes([] {});
+
+  ASSERT_EQ(write(keyboard.get(), "ls\r\x03", 4), 4);
+  loop_.RunReady();
+
+  EXPECT_TRUE(backend->terminal->active());
+  EXPECT_EQ(Read(*backend), "ls\r\x03");
+}
+
 TEST_F(SerialBackendTest, ErrorsNameTheCause) {
   const auto error = [this](SerialConfig config) {
     config_ = config;
