@@ -51,7 +51,10 @@ std::string Remarks(const FieldDescriptor* field, bool may_repeat) {
   std::string remarks;
   const std::string default_text = DefaultText(field);
   if (OptionOf(field).required()) absl::StrAppend(&remarks, " (required)");
-  if (!default_text.empty()) absl::StrAppend(&remarks, " (default ", default_text, ")");
+  const std::string& unit = OptionOf(field).unit();
+  if (!default_text.empty()) {
+    absl::StrAppend(&remarks, " (default ", default_text, unit.empty() ? "" : " ", unit, ")");
+  }
   if (may_repeat) absl::StrAppend(&remarks, " (may be given again)");
   if (OptionOf(field).has_unavailable()) {
     absl::StrAppend(&remarks, " (", OptionOf(field).unavailable(), ")");

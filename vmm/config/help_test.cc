@@ -56,7 +56,7 @@ Machine:
   -m, --mem size=MiB
       guest memory
         size=MiB
-            size of guest memory (default 256)
+            size of guest memory (default 256 MiB)
   --no-i8042
       leave out the keyboard controller, and with it its reset port
 )"));
