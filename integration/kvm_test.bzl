@@ -69,10 +69,14 @@ def kvm_program_test(name, program, data = [], args = [], size = "medium", lab_c
         name = name,
         size = size,
         srcs = ["//integration/lab:run_with_kvm.sh"],
-        args = ["--cpus {} --mem {} -- $(rootpath {})".format(lab_cpus, lab_mem, program)] + args,
+        args = [
+            "--probe $(rootpath //hypervisor/kvm:kvm_probe)",
+            "--cpus {} --mem {} -- $(rootpath {})".format(lab_cpus, lab_mem, program),
+        ] + args,
         data = data + [
             program,
             "//ci:lab",
+            "//hypervisor/kvm:kvm_probe",
             "//integration/lab:lab_files",
         ],
         tags = tags + [

@@ -85,6 +85,7 @@ class Modules:
         self._archive = tarfile.open(unpacked, mode="r:")
         self._members = {}
         self._builtin = set()
+        self._aliases = None
         self.release = ""
         for member in self._archive:
             if member.name.endswith(".ko"):
@@ -97,6 +98,16 @@ class Modules:
     def has(self, name):
         """Says whether the kernel has the driver, as a module or built in."""
         return name in self._members or name in self._builtin
+
+    def by_alias(self, alias):
+        """Returns the modules that say they are `alias`; reads all of them the first time."""
+        if self._aliases is None:
+            self._aliases = {}
+            for name in sorted(self._members):
+                for key, value in module_info(self.read(name)):
+                    if key == "alias":
+                        self._aliases.setdefault(value, []).append(name)
+        return self._aliases.get(alias, [])
 
     def read(self, name):
         """Returns the bytes of a module, or None if it is built in."""
@@ -114,8 +125,9 @@ def needs(modules, image):
         if key == "depends":
             found += [word.replace("-", "_") for word in value.split(",") if word]
         elif key == "softdep" and value.startswith("pre:"):
-            words = value.removeprefix("pre:").split("post:")[0].split()
-            found += [word.replace("-", "_") for word in words if modules.has(word.replace("-", "_"))]
+            for word in value.removeprefix("pre:").split("post:")[0].split():
+                name = word.replace("-", "_")
+                found += [name] if modules.has(name) else modules.by_alias(word)
     return found
 
 

@@ -1,10 +1,13 @@
 // The guests of integration/images boot under an emulator and do what they promise.
 
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -22,32 +25,35 @@ constexpr absl::Duration kBoot = absl::Seconds(120);
 constexpr absl::Duration kCommand = absl::Seconds(30);
 
 std::unique_ptr<Vm> Boot(const std::string& kernel, const std::string& initramfs) {
-  return *Vm::Start({"qemu-system-x86_64",
-                     "-nodefaults",
-                     "-no-user-config",
-                     "-display",
-                     "none",
-                     "-no-reboot",
-                     "-machine",
-                     "q35",
-                     "-accel",
-                     "tcg",
-                     "-cpu",
-                     "max",
-                     "-m",
-                     "512",
-                     "-serial",
-                     "stdio",
-                     "-device",
-                     "virtio-rng-pci",
-                     "-device",
-                     "pvpanic-pci",
-                     "-kernel",
-                     Runfile(kernel),
-                     "-initrd",
-                     Runfile(initramfs),
-                     "-append",
-                     "console=ttyS0 panic=-1"});
+  return *Vm::Start(
+      {"qemu-system-x86_64",
+       "-nodefaults",
+       "-no-user-config",
+       "-display",
+       "none",
+       "-no-reboot",
+       "-machine",
+       "q35",
+       "-accel",
+       "tcg",
+       "-cpu",
+       "max",
+       "-m",
+       "512",
+       "-serial",
+       "stdio",
+       "-device",
+       "virtio-rng-pci",
+       "-drive",
+       "if=virtio,format=raw,readonly=on,file=" + Runfile("integration/images/test_disk.img"),
+       "-device",
+       "pvpanic-pci",
+       "-kernel",
+       Runfile(kernel),
+       "-initrd",
+       Runfile(initramfs),
+       "-append",
+       "console=ttyS0 panic=-1"});
 }
 
 struct Guest {
@@ -80,6 +86,14 @@ TEST_P(TestGuestTest, BootsAndRunsCommands) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_THAT(result->output, AllOf(HasSubstr("overlay "), HasSubstr("fuse ")));
 
+  result = vm->Run(
+      "modprobe -q ext4; mount -t ext4 -o ro,noload /dev/vda /mnt && crc32 < /mnt/folder/config",
+      kCommand);
+  ASSERT_TRUE(result.ok()) << result.status();
+  std::ifstream config(Runfile("external/debian_cloud_kernel/config"));
+  const std::string content(std::istreambuf_iterator<char>(config), {});
+  EXPECT_EQ(result->output, absl::StrFormat("%08x\n", Crc32(content)));
+
   // A kernel message of the highest level, in the middle of a long answer.
   result = vm->Run("(sleep 0.05; echo '<0>urgent' > /dev/kmsg) & seq 1 3000", kCommand);
   ASSERT_TRUE(result.ok()) << result.status();
@@ -110,7 +124,7 @@ TEST(DemoGuestTest, GivesAShellWithJobControlAndPowersOffWhenItIsLeft) {
   ASSERT_TRUE(terminal.ok()) << terminal.status();
   EXPECT_EQ(*terminal, "/dev/ttyS0");
 
-  ASSERT_TRUE(vm->Send("echo $((6 * 8)); sleep 1000\n").ok());
+  ASSERT_TRUE(vm->Send("sh -c 'echo $((6 * 8)); sleep 1000'\n").ok());
   const absl::StatusOr<std::string> asleep = vm->Expect("\n48\r?\n", kCommand);
   ASSERT_TRUE(asleep.ok()) << asleep.status();
   ASSERT_TRUE(vm->Send("\x03").ok());
