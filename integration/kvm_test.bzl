@@ -15,6 +15,7 @@ def kvm_test(
         size = "medium",
         lab_cpus = 1,
         lab_mem = 2048,
+        emulating = False,
         tags = [],
         **kwargs):
     """Declares a test; the program is NAME_binary.
@@ -28,6 +29,7 @@ def kvm_test(
       size: as in cc_test.
       lab_cpus: processors of the lab.
       lab_mem: memory of the lab in MiB.
+      emulating: a KVM that emulates will do, as it does for bare-metal guests.
       tags: besides "lab" and "cpu:N".
       **kwargs: further attributes of the test, such as timeout or visibility.
     """
@@ -45,13 +47,14 @@ def kvm_test(
         data = data,
         lab_cpus = lab_cpus,
         lab_mem = lab_mem,
+        emulating = emulating,
         program = name + "_binary",
         size = size,
         tags = tags,
         **kwargs
     )
 
-def kvm_program_test(name, program, data = [], args = [], size = "medium", lab_cpus = 1, lab_mem = 2048, tags = [], **kwargs):
+def kvm_program_test(name, program, data = [], args = [], size = "medium", lab_cpus = 1, lab_mem = 2048, emulating = False, tags = [], **kwargs):
     """Declares a test that is a program of any language: it passes when the program exits with 0.
 
     Args:
@@ -62,6 +65,7 @@ def kvm_program_test(name, program, data = [], args = [], size = "medium", lab_c
       size: as in cc_test.
       lab_cpus: processors of the lab.
       lab_mem: memory of the lab in MiB.
+      emulating: a KVM that emulates will do, as it does for bare-metal guests.
       tags: besides "lab" and "cpu:N".
       **kwargs: further attributes of the test, such as timeout or visibility.
     """
@@ -71,6 +75,7 @@ def kvm_program_test(name, program, data = [], args = [], size = "medium", lab_c
         srcs = ["//integration/lab:run_with_kvm.sh"],
         args = [
             "--probe $(rootpath //hypervisor/kvm:kvm_probe)",
+            "--emulating" if emulating else "",
             "--cpus {} --mem {} -- $(rootpath {})".format(lab_cpus, lab_mem, program),
         ] + args,
         data = data + [

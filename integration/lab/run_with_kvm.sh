@@ -4,6 +4,7 @@
 #
 #   --probe PROGRAM   decides: it exits with 0 for hardware, 1 for a KVM that emulates, 2 for none. Without it, the
 #                     processor's flags decide
+#   --emulating       a KVM that emulates will do
 #   --no-lab          fail (with status 125) instead of using the lab
 #   --cpus, --mem, --icount, --timeout, --out, --console   as in ci/lab, for the lab only
 #
@@ -13,6 +14,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 probe=
 lab=1
+emulating=0
 options=()
 while [[ ${1-} == --?* ]]; do
   case $1 in
@@ -21,6 +23,7 @@ while [[ ${1-} == --?* ]]; do
       shift
       ;;
     --no-lab) lab=0 ;;
+    --emulating) emulating=1 ;;
     --icount) options+=("$1") ;;
     *)
       options+=("$1" "${2?}")
@@ -44,6 +47,7 @@ kvm_kind() {
 
 kind=0
 kvm_kind || kind=$?
+if [[ $kind -eq 1 && $emulating -eq 1 ]]; then exec "$@"; fi
 if [[ $kind -eq 0 ]]; then
   echo "run_with_kvm: hardware KVM" >&2
   exec "$@"
