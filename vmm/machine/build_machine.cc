@@ -22,6 +22,7 @@
 #include "vmm/machine/boot/rng_seed.h"
 #include "vmm/machine/cpu/cpu_topology.h"
 #include "vmm/machine/cpu/cpuid.h"
+#include "vmm/machine/cpu/host_brand.h"
 #include "vmm/machine/cpu/lapic.h"
 
 namespace touchstone {
@@ -52,7 +53,8 @@ absl::StatusOr<Processors> PlanProcessors(const RunConfig& config, Hypervisor& h
   }
   ASSIGN_OR_RETURN(const std::vector<CpuidEntry> supported, hypervisor.SupportedCpuid());
   CpuidOptions options = {.topology = ChooseTopology(count, /*smt=*/true),
-                          .tsc_deadline_timer = HasTscDeadlineTimer(supported)};
+                          .tsc_deadline_timer = HasTscDeadlineTimer(supported),
+                          .brand = HostBrand()};
   Processors processors = {.physical_bits = PhysicalAddressBits(supported)};
   for (; options.index < count; ++options.index) {
     processors.apic_ids.push_back(ApicId(options.topology, options.index));
