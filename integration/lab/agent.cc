@@ -85,6 +85,7 @@ std::vector<std::string> ReadStrings(const std::string& path) {
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
   std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
   for (std::string& string : strings) pointers.push_back(string.data());
   pointers.push_back(nullptr);
   return pointers;
@@ -206,6 +207,7 @@ int RelayUntilExit(pid_t command, int signals, Relay& input, std::vector<Relay*>
   int status = 0;
   for (bool running = true; running;) {
     std::vector<pollfd> wait = {{signals, POLLIN, 0}, input.Wanted()};
+    wait.reserve(outputs.size() + 2);
     for (Relay* output : outputs) wait.push_back(output->Wanted());
     poll(wait.data(), wait.size(), -1);
     if (wait[1].revents != 0) input.Turn();
@@ -220,7 +222,7 @@ int RelayUntilExit(pid_t command, int signals, Relay& input, std::vector<Relay*>
   for (Relay* output : outputs) {
     while (output->Turn() || !output->idle()) {
       pollfd wait = output->Wanted();
-      poll(&wait, 1, 0);
+      if (!output->idle()) poll(&wait, 1, -1);
     }
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
