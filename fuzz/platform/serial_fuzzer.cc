@@ -35,6 +35,7 @@ SerialState MadeUpState(FuzzInput& input) {
   state.transmit_interrupt = input.Bool();
   const absl::Span<const uint8_t> received = input.Bytes(input.U8());
   state.received.assign(received.begin(), received.end());
+  state.looped = input.U8();
   return state;
 }
 
@@ -64,6 +65,7 @@ void FuzzSerial(FuzzInput input) {
   const auto check = [&] {
     const SerialState state = serial.Save();
     CHECK(state.received.size() <= kSerialFifoSize);
+    CHECK(state.looped <= state.received.size());
     // A saved state owes the interrupt that a stalled output holds back.
     CHECK(irq.level() == Interrupts(state) || !output.Ready());
   };

@@ -34,8 +34,12 @@ class InputBuffer final : public SerialInput {
 
   void OnBytes(EventLoop::Callback callback) override;
   size_t Read(absl::Span<uint8_t> bytes) override;
+  void Unread(absl::Span<const uint8_t> bytes) override;
 
  private:
+  // There is always room to take back.
+  static constexpr size_t kRingSize = kCapacity + kMaxUnread;
+
   // Watches the source when there is somebody to tell, room, and something to watch.
   void Listen() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // On the loop's thread.
@@ -48,7 +52,7 @@ class InputBuffer final : public SerialInput {
   const std::unique_ptr<ByteSource> source_ ABSL_PT_GUARDED_BY(mutex_);
   ByteSource::State state_ ABSL_GUARDED_BY(mutex_) = ByteSource::State::kAbsent;
   // A ring.
-  std::array<uint8_t, kCapacity> bytes_ ABSL_GUARDED_BY(mutex_);
+  std::array<uint8_t, kRingSize> bytes_ ABSL_GUARDED_BY(mutex_);
   size_t first_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<EventLoop::Callback> on_bytes_ ABSL_GUARDED_BY(mutex_);

@@ -77,6 +77,42 @@ TEST_F(InputBufferTest, FloodStaysInTheHostsPipe) {
   EXPECT_EQ(received, accepted);
 }
 
+TEST_F(InputBufferTest, BytesTakenBackAreReadAgainFirst) {
+  Listen();
+  Type("0123456789");
+  loop_.RunReady();
+  ASSERT_EQ(Read(6), "012345");
+  const std::string last = "2345";
+
+  input_->Unread({reinterpret_cast<const uint8_t*>(last.data()), last.size()});
+
+  EXPECT_EQ(Read(3), "234");
+  EXPECT_EQ(Read(16), "56789");
+}
+
+TEST_F(InputBufferTest, TakesBackWhileFull) {
+  Listen();
+  std::string sent;
+  for (int i = 0; i < 2000; ++i) sent += std::to_string(i) + ' ';
+  ASSERT_EQ(Type(sent), static_cast<ssize_t>(sent.size()));
+  loop_.RunReady();
+  // Filled to the brim again, then beyond it.
+  const std::string piece = Read(InputBuffer::kCapacity / 2);
+  loop_.RunReady();
+  ASSERT_GE(piece.size(), SerialInput::kMaxUnread);
+  const size_t kept = piece.size() - SerialInput::kMaxUnread;
+  input_->Unread({reinterpret_cast<const uint8_t*>(piece.data() + kept), SerialInput::kMaxUnread});
+  loop_.RunReady();
+
+  std::string received = piece.substr(0, kept);
+  for (std::string more = "x"; !more.empty(); received += more) {
+    loop_.RunReady();
+    more = Read(1000);
+  }
+
+  EXPECT_EQ(received, sent);
+}
+
 TEST_F(InputBufferTest, EndOfInputEndsTheWatch) {
   Listen();
   Type("bye");

@@ -93,7 +93,9 @@ void Serial::WriteRegister(uint64_t offset, uint8_t value) {
 }
 
 uint8_t Serial::ReadReceive() {
-  const uint8_t byte = received_.size > 0 ? received_.Pop() : 0;
+  if (received_.size == 0) return 0;
+  const uint8_t byte = received_.Pop();
+  if (looped_ > 0) --looped_;
   Fill();
   return byte;
 }
@@ -136,6 +138,7 @@ void Serial::WriteTransmit(uint8_t value) {
   transmit_interrupt_ = true;
   if (received_.size < receive_capacity()) {
     received_.Push(value);
+    ++looped_;
     return;
   }
   // PC16550D 8.6.3: an overrun with FIFOs on loses the new byte; without, the old one.
@@ -154,7 +157,7 @@ void Serial::WriteInterruptEnable(uint8_t value) {
   if ((turned_on & kIerTransmit) != 0 && (transmitter_ready_ || loopback())) {
     transmit_interrupt_ = true;
   }
-  if ((turned_on & kIerReceive) != 0) Fill();
+  Fill();
 }
 
 // PC16550D 8.4.
@@ -164,7 +167,8 @@ void Serial::WriteFifoControl(uint8_t value) {
   const bool turned = on != fifos_on();
   fifo_control_ = on ? value & kFcrKept : 0;
   if (turned || (on && (value & kFcrClearReceive) != 0)) {
-    received_ = Fifo();
+    for (; looped_ > 0; --looped_) received_.Pop();
+    GiveBack();
     // Whoever does this is a driver that starts; a poller has to show itself anew.
     listening_ = false;
     Fill();
@@ -174,7 +178,6 @@ void Serial::WriteFifoControl(uint8_t value) {
 
 void Serial::WriteModemControl(uint8_t value) {
   const uint8_t before = modem_inputs();
-  const bool was_loopback = loopback();
   modem_control_ = value & kMcrMask;
   const uint8_t after = modem_inputs();
   const uint8_t changed = before ^ after;
@@ -182,7 +185,7 @@ void Serial::WriteModemControl(uint8_t value) {
   if ((changed & kMsrDsr) != 0) modem_deltas_ |= kMsrDeltaDsr;
   if ((changed & kMsrDcd) != 0) modem_deltas_ |= kMsrDeltaDcd;
   if ((changed & before & kMsrRi) != 0) modem_deltas_ |= kMsrTrailingRi;
-  if (was_loopback && !loopback()) Fill();
+  Fill();
 }
 
 bool Serial::fifos_on() const { return (fifo_control_ & kFcrEnable) != 0; }
@@ -220,8 +223,22 @@ uint8_t Serial::PendingInterrupt() const {
   return kIirNone;
 }
 
+void Serial::GiveBack() {
+  if (received_.size == looped_) return;
+  Fifo looped;
+  while (looped.size < looped_) looped.Push(received_.Pop());
+  uint8_t bytes[kSerialFifoSize];
+  const size_t count = received_.size;
+  for (size_t i = 0; i < count; ++i) bytes[i] = received_.Pop();
+  received_ = looped;
+  input_.Unread(absl::MakeConstSpan(bytes, count));
+}
+
 void Serial::Fill() {
-  if (!receiver_open()) return;
+  if (!receiver_open()) {
+    GiveBack();
+    return;
+  }
   if (!input_begun_) {
     input_begun_ = true;
     input_.OnBytes([this] { InputArrived(); });
@@ -271,6 +288,7 @@ SerialState Serial::Save() const {
   state.idle_polls = idle_polls_;
   Fifo received = received_;
   while (received.size > 0) state.received.push_back(received.Pop());
+  state.looped = static_cast<uint8_t>(looped_);
   return state;
 }
 
@@ -279,9 +297,12 @@ absl::Status Serial::Restore(const SerialState& state) {
   const bool fifo_control_possible =
       (state.fifo_control & ~kFcrKept) == 0 &&
       (state.fifo_control == 0 || (state.fifo_control & kFcrEnable) != 0);
+  const bool open = (state.modem_control & kMcrLoop) == 0 &&
+                    (state.listening || (state.interrupt_enable & kIerReceive) != 0);
   if ((state.interrupt_enable & ~kIerMask) != 0 || (state.modem_control & ~kMcrMask) != 0 ||
       (state.modem_deltas & ~kMsrDeltas) != 0 || !fifo_control_possible ||
-      state.received.size() > capacity || state.idle_polls >= kPollsToListen) {
+      state.received.size() > capacity || state.looped > state.received.size() ||
+      (!open && state.looped < state.received.size()) || state.idle_polls >= kPollsToListen) {
     return absl::InvalidArgumentError("serial: the saved registers hold impossible values");
   }
   MutexLock lock(mutex_);
@@ -299,6 +320,7 @@ absl::Status Serial::Restore(const SerialState& state) {
   idle_polls_ = state.idle_polls;
   received_ = Fifo();
   for (const uint8_t byte : state.received) received_.Push(byte);
+  looped_ = state.looped;
   Fill();
   UpdateIrq();
   return absl::OkStatus();

@@ -25,7 +25,11 @@
 // loop is open after a microsecond; Linux printing its kernel log through LSR polls is not, so what
 // was typed or piped in early is not lost when its driver starts by clearing the FIFO. (crosvm
 // opens at the first read of any register.) The FIFO is refilled when the guest reads from it,
-// never beyond its 16 bytes (1 with FIFOs off): known-escapes.md KE-38.
+// never beyond its 16 bytes (1 with FIFOs off): known-escapes.md KE-38. What the guest has not read
+// goes back to the host when the receiver closes and when the FIFO is cleared: a driver that probes
+// writes all of IER for a moment, and one that starts clears the FIFO to be rid of what a line may
+// have left there, but here there is no line, and the bytes are somebody's input. So only reading
+// RBR consumes a byte.
 //
 // Accesses wider than a byte are split into bytes at ascending offsets, as an ISA bus does.
 //
@@ -65,6 +69,7 @@ struct SerialState {
   bool listening = false;                     // a polling guest has opened the receiver
   uint8_t idle_polls = 0;                     // LSR reads that count towards that
   std::vector<uint8_t> received;              // oldest first
+  uint8_t looped = 0;                         // how many of them the guest sent in loopback
 
   bool operator==(const SerialState&) const = default;
 };
@@ -119,8 +124,10 @@ class Serial final : public BusDevice {
   // The interrupt of highest priority, as in IIR; kIirNone when there is none.
   [[nodiscard]] uint8_t PendingInterrupt() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // Takes what the input has and the FIFO has room for, when the receiver is open.
+  // When the receiver is open, takes what the input has and the FIFO has room for; else gives back
+  // what it has.
   void Fill() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GiveBack() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Puts the interrupt output to what the registers say.
   void UpdateIrq() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -144,6 +151,8 @@ class Serial final : public BusDevice {
   bool listening_ ABSL_GUARDED_BY(mutex_) = false;
   uint8_t idle_polls_ ABSL_GUARDED_BY(mutex_) = 0;
   Fifo received_ ABSL_GUARDED_BY(mutex_);
+  // The oldest bytes there are the guest's own, from loopback.
+  size_t looped_ ABSL_GUARDED_BY(mutex_) = 0;
 
   // The host's side, not part of the state.
   bool transmitter_ready_ ABSL_GUARDED_BY(mutex_) = true;

@@ -25,6 +25,11 @@ class SerialInput {
   // Moves up to `bytes.size()` bytes there without waiting and returns how many. After a short
   // count the callback tells of more.
   virtual size_t Read(absl::Span<uint8_t> bytes) = 0;
+
+  // Takes back bytes of the last Read(), up to its end, to be read again first. No callback comes
+  // of it. REQUIRES: no more than kMaxUnread bytes are taken back at a time.
+  virtual void Unread(absl::Span<const uint8_t> bytes) = 0;
+  static constexpr size_t kMaxUnread = 16;
 };
 
 // Nobody types. Thread-safe.
@@ -32,6 +37,7 @@ class NullInput final : public SerialInput {
  public:
   void OnBytes(EventLoop::Callback) override {}
   size_t Read(absl::Span<uint8_t>) override { return 0; }
+  void Unread(absl::Span<const uint8_t>) override {}
 };
 
 }  // namespace touchstone

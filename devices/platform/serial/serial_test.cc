@@ -218,15 +218,101 @@ TEST_F(SerialTest, GuestThatPollsReceives) {
   EXPECT_FALSE(irq_.level());
 }
 
-TEST_F(SerialTest, ClearingTheReceiveFifoDropsWhatTheGuestHad) {
+TEST_F(SerialTest, ClosingTheReceiverGivesBackWhatTheGuestHasNotRead) {
   Out(kSerialFcr, kFcrEnable);
   Out(kSerialIer, kIerReceive);
-  input_.Type("abc");
+  input_.Type("abcdefghijklmnopqrstuvwxyz");
+  EXPECT_EQ(In(kSerialRbr), 'a');
+
   Out(kSerialIer, 0);
+
+  EXPECT_EQ(In(kSerialLsr), kIdle);
+  EXPECT_EQ(In(kSerialRbr), 0);
+  EXPECT_EQ(input_.waiting(), 25);
+  Out(kSerialIer, kIerReceive);
+  EXPECT_EQ(ReadWhileReady(), "bcdefghijklmnopqrstuvwxyz");
+}
+
+TEST_F(SerialTest, ClearingTheReceiveFifoLosesNoInput) {
+  Out(kSerialIer, kIerReceive);
+  input_.Type("abcdefghijklmnopqrstuvwxyz");
+
+  Out(kSerialFcr, kFcrEnable);
+  Out(kSerialFcr, kFcrEnable | kFcrClearReceive);
+
+  EXPECT_EQ(ReadWhileReady(), "abcdefghijklmnopqrstuvwxyz");
+}
+
+TEST_F(SerialTest, ClearingTheReceiveFifoDropsLoopedBytes) {
+  Out(kSerialFcr, kFcrEnable);
+  Out(kSerialIer, kIerReceive);
+  input_.Type("host");
+  Out(kSerialMcr, kMcrLoop);
+  OutText("self");
+  Out(kSerialMcr, 0);
 
   Out(kSerialFcr, kFcrEnable | kFcrClearReceive);
 
-  EXPECT_EQ(In(kSerialLsr), kIdle);
+  EXPECT_EQ(ReadWhileReady(), "host");
+}
+
+TEST_F(SerialTest, LoopedBytesStayWhenLoopbackEnds) {
+  Out(kSerialFcr, kFcrEnable);
+  Out(kSerialMcr, kMcrLoop);
+  input_.Type("host");
+  OutText("self");
+  Out(kSerialMcr, 0);
+  EXPECT_EQ(In(kSerialRbr), 's');
+  Out(kSerialIer, kIerReceive);
+  Out(kSerialIer, 0);
+
+  EXPECT_EQ(serial_.Save().looped, 3);
+  EXPECT_EQ(ReadWhileReady(), "elf");
+  Out(kSerialIer, kIerReceive);
+  EXPECT_EQ(ReadWhileReady(), "host");
+}
+
+// What Linux's 8250 driver does until it listens (autoconfig, startup and set_termios in
+// drivers/tty/serial/8250/8250_port.c), with input that is there from the beginning.
+TEST_F(SerialTest, LinuxProbeAndStartupLoseNoInput) {
+  const auto probe = [this] {
+    Out(kSerialIer, 0);
+    In(kSerialIer);
+    Out(kSerialIer, kIerMask);
+    In(kSerialIer);
+    Out(kSerialIer, 0);
+    Out(kSerialMcr, kMcrLoop | kMcrOut2 | kMcrRts);
+    In(kSerialMsr);
+    Out(kSerialMcr, kMcrOut2);
+    Out(kSerialFcr, kFcrEnable);
+    In(kSerialIir);
+    Out(kSerialMcr, 0);
+    Out(kSerialFcr, kFcrEnable);
+    Out(kSerialFcr, kFcrEnable | kFcrClearReceive | kFcrClearTransmit);
+    Out(kSerialFcr, 0);
+    In(kSerialRbr);
+    Out(kSerialIer, 0);
+  };
+  const auto clear = [this] {
+    for (const uint64_t port : {kSerialLsr, kSerialRbr, kSerialIir, kSerialMsr}) In(port);
+  };
+  input_.Type("uname -r\n");
+
+  probe();
+  probe();
+  Out(kSerialFcr, kFcrEnable);
+  Out(kSerialFcr, kFcrEnable | kFcrClearReceive | kFcrClearTransmit);
+  Out(kSerialFcr, 0);
+  clear();
+  Out(kSerialIer, kIerTransmit);
+  clear();
+  Out(kSerialIer, 0);
+  clear();
+  Out(kSerialIer, kIerReceive | kIerLineStatus);
+  Out(kSerialFcr, kFcrEnable);
+  Out(kSerialFcr, kFcrEnable | 0x80);
+
+  EXPECT_EQ(ReadWhileReady(), "uname -r\n");
 }
 
 TEST_F(SerialTest, TurningFifosOffEmptiesThem) {
@@ -394,10 +480,16 @@ TEST_F(SerialTest, RestoreOfGarbageIsAnErrorAndChangesNothing) {
       garbage([](SerialState& s) { s.modem_control = 0x20; }),
       garbage([](SerialState& s) { s.modem_deltas = 0x10; }),
       garbage([](SerialState& s) { s.idle_polls = Serial::kPollsToListen; }),
-      garbage([](SerialState& s) { s.received.resize(2); }),
+      garbage([](SerialState& s) {
+        s.received.resize(2);
+        s.looped = 2;
+      }),
+      garbage([](SerialState& s) { s.received.resize(1); }),
+      garbage([](SerialState& s) { s.looped = 1; }),
       garbage([](SerialState& s) {
         s.fifo_control = kFcrEnable;
         s.received.resize(kSerialFifoSize + 1);
+        s.looped = kSerialFifoSize + 1;
       }),
   };
   for (const SerialState& state : kCases) {

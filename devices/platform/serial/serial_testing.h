@@ -98,6 +98,13 @@ class FakeInput final : public SerialInput {
     return count;
   }
 
+  void Unread(absl::Span<const uint8_t> bytes) override {
+    MutexLock lock(mutex_);
+    typed_.erase(0, next_);
+    next_ = 0;
+    typed_.insert(typed_.begin(), bytes.begin(), bytes.end());
+  }
+
   // As the loop: on one thread.
   void Type(absl::string_view text) {
     {
