@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/event/epoll_loop.h"
 #include "base/scoped_fd.h"
 #include "benchmark/benchmark.h"
@@ -45,7 +46,7 @@ void WriteThrough(benchmark::State& state, ScopedFd fd) {
   const std::unique_ptr<EpollLoop> loop = EpollLoop::Create().value();
   std::thread thread([&loop] { loop->Run(); });
   auto output = std::make_unique<OutputQueue>(
-      *loop, std::make_unique<FdSink>(std::move(fd), "benchmark"), "benchmark");
+      *loop, SystemClock(), std::make_unique<FdSink>(std::move(fd), "benchmark"), "benchmark");
   NullInput input;
   RecordingIrqLine irq;
   auto serial = std::make_unique<Serial>(*output, input, irq);

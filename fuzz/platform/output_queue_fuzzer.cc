@@ -63,7 +63,7 @@ void FuzzOutputQueue(FuzzInput input) {
   ManualLoop loop;
   Script script;
   bool only_stalls = true;
-  OutputQueue queue(loop, std::make_unique<ScriptedSink>(script), "fuzz");
+  OutputQueue queue(loop, loop.clock(), std::make_unique<ScriptedSink>(script), "fuzz");
   std::string written;
   uint8_t next = 0;
   while (!input.empty()) {

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/clock.h"
 #include "base/log.h"
 
 namespace touchstone {
 
-OutputQueue::OutputQueue(EventLoop& loop, std::unique_ptr<ByteSink> sink, std::string name)
-    : loop_(loop), name_(std::move(name)), sink_(std::move(sink)) {}
+OutputQueue::OutputQueue(EventLoop& loop, Clock& clock, std::unique_ptr<ByteSink> sink,
+                         std::string name)
+    : loop_(loop), clock_(clock), name_(std::move(name)), sink_(std::move(sink)) {}
 
 OutputQueue::~OutputQueue() {
   Flush();
@@ -31,8 +31,9 @@ bool OutputQueue::Write(absl::Span<const uint8_t> bytes) {
     dropped_ += bytes.size();
     return true;
   }
+  const bool at_once = Quiet();
   Append(bytes);
-  if (size_ >= kInlineSize && state_ == ByteSink::State::kOpen) Drain();
+  if ((at_once || size_ >= kInlineSize) && state_ == ByteSink::State::kOpen) Drain();
   Schedule();
   return !congested_;
 }
@@ -100,6 +101,7 @@ void OutputQueue::Drain() {
     if (state_ == ByteSink::State::kGone) DropOldest(size_);
     if (state_ != ByteSink::State::kOpen) break;
   }
+  last_drain_ = clock_.Monotonic();
   if (state_ == ByteSink::State::kAbsent || room() >= kResumeRoom) congested_ = false;
 }
 

@@ -57,7 +57,8 @@ class OutputQueueTest : public ::testing::Test {
     reader_.Reset(fds[0]);
     writer_.Reset(fds[1]);  // always writable
     script_.fd = writer_.get();
-    queue_ = std::make_unique<OutputQueue>(loop_, std::make_unique<ScriptedSink>(script_), "test");
+    queue_ = std::make_unique<OutputQueue>(loop_, loop_.clock(),
+                                           std::make_unique<ScriptedSink>(script_), "test");
     queue_->OnReady([this] { ++ready_calls_; });
   }
 
@@ -69,15 +70,34 @@ class OutputQueueTest : public ::testing::Test {
   std::unique_ptr<OutputQueue> queue_;
 };
 
-TEST_F(OutputQueueTest, GathersBytesIntoOneWriteSoonAfter) {
+TEST_F(OutputQueueTest, FirstByteLeavesAtOnceAndTheRestTogetherSoonAfter) {
   for (const char c : std::string("hello")) queue_->Write(Bytes(std::string(1, c)));
   loop_.RunReady();
-  EXPECT_EQ(script_.writes, 0);
+  EXPECT_EQ(script_.text, "h");
 
   loop_.Advance(OutputQueue::kFlushDelay);
 
   EXPECT_EQ(script_.text, "hello");
-  EXPECT_EQ(script_.writes, 1);
+  EXPECT_EQ(script_.writes, 2);
+}
+
+TEST_F(OutputQueueTest, AnEchoNowAndThenNeedsNoLoop) {
+  for (const char c : std::string("echo")) {
+    queue_->Write(Bytes(std::string(1, c)));
+    loop_.clock().Advance(OutputQueue::kFlushDelay);
+  }
+
+  EXPECT_EQ(script_.text, "echo");
+  EXPECT_EQ(loop_.RunReady(), 0);
+}
+
+TEST_F(OutputQueueTest, SteadyOutputIsGathered) {
+  for (int i = 0; i < 1000; ++i) {
+    queue_->Write(Bytes("x"));
+    loop_.Advance(absl::Microseconds(10));
+  }
+
+  EXPECT_LE(script_.writes, 11);
 }
 
 TEST_F(OutputQueueTest, LargeOutputDoesNotWaitForTheLoop) {
@@ -184,7 +204,7 @@ TEST(OutputQueuePipeTest, FullPipeStallsAndDrains) {
   ManualLoop loop;
   absl::StatusOr<ScopedFd> fd = NonBlocking(writer, O_WRONLY);
   ASSERT_TRUE(fd.ok());
-  OutputQueue queue(loop, std::make_unique<FdSink>(*std::move(fd), "pipe"), "test");
+  OutputQueue queue(loop, loop.clock(), std::make_unique<FdSink>(*std::move(fd), "pipe"), "test");
   size_t written = 0;
   while (queue.Write(Bytes("0123456789abcdef"))) written += 16;
   written += 16;
@@ -213,7 +233,7 @@ TEST(OutputQueuePipeTest, DeadPipeIsGoneAndDoesNotKill) {
   ManualLoop loop;
   absl::StatusOr<ScopedFd> fd = NonBlocking(writer, O_WRONLY);
   ASSERT_TRUE(fd.ok());
-  OutputQueue queue(loop, std::make_unique<FdSink>(*std::move(fd), "pipe"), "test");
+  OutputQueue queue(loop, loop.clock(), std::make_unique<FdSink>(*std::move(fd), "pipe"), "test");
   reader.Reset();
 
   queue.Write(Bytes("x"));

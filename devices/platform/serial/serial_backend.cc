@@ -118,7 +118,7 @@ absl::StatusOr<SerialBackend> OpenSerialBackend(const SerialConfig& config, Even
     backend.output = std::make_unique<NullOutput>();
   } else {
     std::string name = config.has_name() ? config.name() : absl::StrCat("port ", config.num());
-    backend.output = std::make_unique<OutputQueue>(loop, std::move(sink), std::move(name));
+    backend.output = std::make_unique<OutputQueue>(loop, clock, std::move(sink), std::move(name));
   }
   if (config.out_timestamp()) {
     backend.output = std::make_unique<TimestampOutput>(std::move(backend.output), clock);

@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/event/epoll_loop.h"
 #include "base/scoped_fd.h"
 #include "devices/irq/recording_irq_line.h"
@@ -34,7 +35,8 @@ class SerialLoopTest : public ::testing::TestWithParam<uint8_t> {
     host_in_.Reset(fds[0]);
     to_host_.Reset(fds[1]);
     output_ = std::make_unique<OutputQueue>(
-        *loop_, std::make_unique<FdSink>(NonBlocking(to_host_, O_WRONLY).value(), "pipe"), "test");
+        *loop_, SystemClock(),
+        std::make_unique<FdSink>(NonBlocking(to_host_, O_WRONLY).value(), "pipe"), "test");
     input_ = std::make_unique<InputBuffer>(
         *loop_, std::make_unique<FdSource>(NonBlocking(from_host_, O_RDONLY).value()));
     serial_ = std::make_unique<Serial>(*output_, *input_, irq_);
