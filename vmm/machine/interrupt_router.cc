@@ -1,5 +1,7 @@
 #include "vmm/machine/interrupt_router.h"
 
+#include <iterator>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -10,24 +12,11 @@
 #include "hypervisor/default_irq_routes.h"
 
 namespace touchstone {
-class InterruptRouter::Line final : public IrqLine {
- public:
-  Line(InterruptRouter& router, uint32_t gsi) : router_(router), gsi_(gsi) {}
-  ~Line() override { Set(false); }
-
-  void Set(bool level) override {
-    MutexLock lock(mutex_);
-    if (level == level_) return;
-    level_ = level;
-    level ? router_.Assert(gsi_) : router_.Deassert(gsi_);
+void InterruptRouter::Gsi::Set(bool level) {
+  if (absl::Status status = vm_.SetIrqLine(gsi_, level); !status.ok()) {
+    LOG(kError, "irq", "set GSI %d to %d: %s", gsi_, level, std::string(status.message()));
   }
-
- private:
-  InterruptRouter& router_;
-  const uint32_t gsi_;
-  Mutex mutex_;
-  bool level_ ABSL_GUARDED_BY(mutex_) = false;
-};
+}
 
 class InterruptRouter::Message final : public MsiRoute {
  public:
@@ -52,11 +41,13 @@ class InterruptRouter::Message final : public MsiRoute {
 };
 
 InterruptRouter::InterruptRouter(Vm& vm, uint32_t max_messages)
-    : vm_(vm), max_messages_(max_messages) {}
+    : vm_(vm), max_messages_(max_messages) {
+  for (uint32_t gsi = 0; gsi < kIoapicPins; ++gsi) pins_.emplace_back(vm, gsi);
+}
 
-std::unique_ptr<IrqLine> InterruptRouter::Connect(uint32_t gsi) {
+IrqLine& InterruptRouter::Connect(uint32_t gsi) {
   CHECK(gsi < kIoapicPins);
-  return std::make_unique<Line>(*this, gsi);
+  return std::next(pins_.begin(), gsi)->shared.AddInput();
 }
 
 absl::StatusOr<std::unique_ptr<MsiRoute>> InterruptRouter::Route(uint64_t address, uint32_t data) {
@@ -80,22 +71,6 @@ absl::StatusOr<std::unique_ptr<MsiRoute>> InterruptRouter::Route(uint64_t addres
     return status;
   }
   return std::make_unique<Message>(*this, gsi, std::move(trigger));
-}
-
-void InterruptRouter::Assert(uint32_t gsi) {
-  MutexLock lock(mutex_);
-  if (asserted_[gsi]++ > 0) return;
-  if (absl::Status status = vm_.SetIrqLine(gsi, true); !status.ok()) {
-    LOG(kError, "irq", "raise GSI %d: %s", gsi, std::string(status.message()));
-  }
-}
-
-void InterruptRouter::Deassert(uint32_t gsi) {
-  MutexLock lock(mutex_);
-  if (--asserted_[gsi] > 0) return;
-  if (absl::Status status = vm_.SetIrqLine(gsi, false); !status.ok()) {
-    LOG(kError, "irq", "lower GSI %d: %s", gsi, std::string(status.message()));
-  }
 }
 
 absl::Status InterruptRouter::SetMessage(uint32_t gsi, const MsiMessage& message) {

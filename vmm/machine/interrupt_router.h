@@ -4,13 +4,13 @@
 //   GSI 0-15   the same pin of the PICs and of the IOAPIC, 16-23 of the IOAPIC alone
 //   GSI 24-    message-signalled interrupts, one each
 //
-// Thread-safe. Lines and routes must not outlive the router, nor the router the VM.
+// Thread-safe. Routes must not outlive the router, nor the router the VM.
 
 #ifndef TOUCHSTONE_VMM_MACHINE_INTERRUPT_ROUTER_H_
 #define TOUCHSTONE_VMM_MACHINE_INTERRUPT_ROUTER_H_
 
-#include <array>
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 
@@ -20,6 +20,7 @@
 #include "base/mutex.h"
 #include "devices/irq/irq_line.h"
 #include "devices/irq/msi_target.h"
+#include "devices/irq/shared_irq_line.h"
 #include "hypervisor/default_irq_routes.h"
 #include "hypervisor/vm.h"
 
@@ -30,26 +31,38 @@ class InterruptRouter final : public MsiTarget {
   // Borrows `vm`. KVM limits a VM to 4096 routes; `max_messages` of them may be messages.
   explicit InterruptRouter(Vm& vm, uint32_t max_messages = 2048);
 
-  // A new input of this GSI. Inputs of one GSI are a wired OR: it is high while any of them is.
-  // REQUIRES: gsi < kIoapicPins.
-  std::unique_ptr<IrqLine> Connect(uint32_t gsi);
+  // A new input of this GSI, valid for as long as the router. Inputs of one GSI are a wired OR: it
+  // is high while any of them is. REQUIRES: gsi < kIoapicPins.
+  IrqLine& Connect(uint32_t gsi);
 
   absl::StatusOr<std::unique_ptr<MsiRoute>> Route(uint64_t address, uint32_t data) override;
 
  private:
-  class Line;
+  // One GSI's input at the hypervisor.
+  class Gsi final : public IrqLine {
+   public:
+    Gsi(Vm& vm, uint32_t gsi) : vm_(vm), gsi_(gsi) {}
+    void Set(bool level) override;
+
+   private:
+    Vm& vm_;
+    const uint32_t gsi_;
+  };
+  struct Pin {
+    Pin(Vm& vm, uint32_t gsi) : line(vm, gsi), shared(line) {}
+    Gsi line;
+    SharedIrqLine shared;
+  };
   class Message;
 
-  void Assert(uint32_t gsi);
-  void Deassert(uint32_t gsi);
   absl::Status SetMessage(uint32_t gsi, const MsiMessage& message);
   void RemoveMessage(uint32_t gsi);
   absl::Status Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Vm& vm_;
   const uint32_t max_messages_;
+  std::list<Pin> pins_;  // by GSI; fixed from the constructor on
   Mutex mutex_;
-  std::array<uint32_t, kIoapicPins> asserted_ ABSL_GUARDED_BY(mutex_) = {};
   std::map<uint32_t, MsiMessage> messages_ ABSL_GUARDED_BY(mutex_);
 };
 

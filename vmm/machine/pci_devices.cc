@@ -26,10 +26,7 @@ absl::StatusOr<std::unique_ptr<PciDevices>> PciDevices::Create(const MemoryLayou
                           .io_windows = {kIoWindow},
                           .low_windows = {RangeOf(layout.low_mmio)},
                           .high_windows = {RangeOf(layout.high_mmio)}};
-  for (uint32_t gsi : kIntxGsis) {
-    self->intx_.push_back(interrupts.Connect(gsi));
-    config.intx.push_back({gsi, self->intx_.back().get()});
-  }
+  for (uint32_t gsi : kIntxGsis) config.intx.push_back({gsi, &interrupts.Connect(gsi)});
   self->root_ = std::make_unique<PciRoot>(std::move(config));
   self->cam_ = std::make_unique<PciCam>(
       *self->root_, PciCam::Options{.on_reset = [&lifecycle] { lifecycle.End(EndOfRun::kReset); }});

@@ -9,7 +9,6 @@
 
 #include "absl/status/statusor.h"
 #include "devices/bus/bus.h"
-#include "devices/irq/irq_line.h"
 #include "devices/pci/pci_cam.h"
 #include "devices/pci/pci_ecam.h"
 #include "devices/pci/pci_root.h"
@@ -41,7 +40,6 @@ class PciDevices {
   PciDevices() = default;
 
   MemoryLayout layout_;
-  std::vector<std::unique_ptr<IrqLine>> intx_;
   std::unique_ptr<Pvpanic> pvpanic_;
   std::unique_ptr<PciRoot> root_;
   std::unique_ptr<PciCam> cam_;

@@ -30,16 +30,14 @@ absl::StatusOr<std::unique_ptr<PlatformDevices>> PlatformDevices::Create(
         {I8042::kFirstPortBesidePit, I8042::kLastPort - I8042::kFirstPortBesidePit + 1}, "i8042",
         self->i8042_.get()));
   }
-  self->sci_ = interrupts.Connect(kSciGsi);
   self->acpi_pm_ = std::make_unique<AcpiPm>(
-      *host.clock, *host.loop, *self->sci_,
+      *host.clock, *host.loop, interrupts.Connect(kSciGsi),
       AcpiPmHooks{.on_power_off = [&lifecycle] { lifecycle.End(EndOfRun::kPowerOff); }});
   RETURN_IF_ERROR(
       ports.Insert({kAcpiPmPort, kAcpiPmPortCount}, "ACPI power management", self->acpi_pm_.get()));
   if (!config.no_rtc()) {
-    self->rtc_irq_ = interrupts.Connect(kRtcIrq);
     self->rtc_ = std::make_unique<Rtc>(
-        *host.clock, *host.loop, *self->rtc_irq_,
+        *host.clock, *host.loop, interrupts.Connect(kRtcIrq),
         RtcMemorySizes{.below_4g = layout.low_ram.size, .above_4g = layout.high_ram.size},
         [pm = self->acpi_pm_.get()] { pm->NotifyRtcAlarm(); });
     RETURN_IF_ERROR(ports.Insert({kRtcPort, kRtcPortCount}, "RTC", self->rtc_.get()));
@@ -57,8 +55,8 @@ absl::Status PlatformDevices::AddSerial(const SerialConfig& config, const Machin
                         port.debugcon.get());
   }
   const SerialPortAddress& place = kSerialPorts[config.num() - 1];
-  port.irq = interrupts.Connect(static_cast<uint32_t>(place.irq));
-  port.uart = std::make_unique<Serial>(*port.backend.output, *port.backend.input, *port.irq);
+  port.uart = std::make_unique<Serial>(*port.backend.output, *port.backend.input,
+                                       interrupts.Connect(static_cast<uint32_t>(place.irq)));
   com_ports_.push_back({place.port, static_cast<uint8_t>(place.irq)});
   return ports.Insert({place.port, kSerialPortCount}, absl::StrCat("COM", config.num()),
                       port.uart.get());

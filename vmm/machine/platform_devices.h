@@ -12,7 +12,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "devices/bus/bus.h"
-#include "devices/irq/irq_line.h"
 #include "devices/platform/acpi_pm/acpi_pm.h"
 #include "devices/platform/debugcon/debugcon.h"
 #include "devices/platform/i8042/i8042.h"
@@ -49,7 +48,6 @@ class PlatformDevices {
   // A port with its back end, which outlives it.
   struct SerialPort {
     SerialBackend backend;
-    std::unique_ptr<IrqLine> irq;
     std::unique_ptr<Serial> uart;
     std::unique_ptr<Debugcon> debugcon;
   };
@@ -61,9 +59,7 @@ class PlatformDevices {
   std::vector<SerialPort> serial_;
   std::vector<AcpiComPort> com_ports_;
   std::unique_ptr<I8042> i8042_;
-  std::unique_ptr<IrqLine> sci_;
   std::unique_ptr<AcpiPm> acpi_pm_;
-  std::unique_ptr<IrqLine> rtc_irq_;
   std::unique_ptr<Rtc> rtc_;
 };
 

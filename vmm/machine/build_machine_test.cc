@@ -1,0 +1,220 @@
+#include "vmm/machine/build_machine.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/event/epoll_loop.h"
+#include "base/scoped_fd.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "hypervisor/fake/fake_hypervisor.h"
+#include "vmm/config/defaults.h"
+#include "vmm/machine/boot/boot_testing.h"
+
+namespace touchstone {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr uint16_t kPm1Control = 0x604;
+constexpr uint32_t kSoftOff = 5u << 10 | 1u << 13;
+
+// A machine on the fake hypervisor, with a generated bzImage and its console on a pipe.
+class BuildMachineTest : public testing::Test {
+ protected:
+  BuildMachineTest() : loop_(*EpollLoop::Create()), kernel_(memfd_create("kernel", MFD_CLOEXEC)) {
+    const std::vector<uint8_t> image = BuildBzImage({});
+    EXPECT_EQ(write(kernel_.get(), image.data(), image.size()), static_cast<ssize_t>(image.size()));
+    config_.set_kernel("/proc/self/fd/" + std::to_string(kernel_.get()));
+    config_.mutable_mem()->set_size(64);
+    int ends[2];
+    EXPECT_EQ(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+    reader_.Reset(ends[0]);
+    writer_.Reset(ends[1]);
+    SerialConfig& com1 = *config_.add_serial();
+    com1.set_type(SerialConfig::FILE);
+    com1.set_path("/proc/self/fd/" + std::to_string(writer_.get()));
+    com1.set_console(true);
+  }
+
+  absl::StatusOr<std::unique_ptr<Machine>> Build() {
+    ApplyDefaults(config_);
+    return BuildMachine(config_, {&hypervisor_, loop_.get(), &SystemClock()},
+                        [this] { loop_->Stop(); });
+  }
+
+  // Runs to the end that the script brings.
+  void Run(Machine& machine) {
+    machine.Start();
+    loop_->Run();
+    machine.Stop();
+  }
+
+  std::string Output() {
+    char buffer[4096];
+    const ssize_t size = read(reader_.get(), buffer, sizeof(buffer));
+    return size > 0 ? std::string(buffer, static_cast<size_t>(size)) : "";
+  }
+
+  FakeHypervisor hypervisor_;
+  std::unique_ptr<EpollLoop> loop_;
+  ScopedFd kernel_;
+  ScopedFd reader_, writer_;
+  RunConfig config_;
+};
+
+TEST_F(BuildMachineTest, ScriptedGuestPrintsAndPowersOff) {
+  hypervisor_.OnVcpu([](FakeVcpu& vcpu) {
+    vcpu.Script(FakeExit::Out(0x3F8, 1, 'h'));
+    vcpu.Script(FakeExit::Out(0x3F8, 1, 'i'));
+    vcpu.Script(FakeExit::Out(kPm1Control, 2, kSoftOff));
+  });
+
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  Run(**machine);
+
+  EXPECT_EQ((*machine)->lifecycle().end(), EndOfRun::kPowerOff);
+  EXPECT_EQ(Output(), "hi");
+}
+
+struct ResetWay {
+  uint16_t port;
+  uint8_t value;
+};
+
+class ResetTest : public BuildMachineTest, public testing::WithParamInterface<ResetWay> {};
+
+TEST_P(ResetTest, EndsTheRun) {
+  hypervisor_.OnVcpu(
+      [](FakeVcpu& vcpu) { vcpu.Script(FakeExit::Out(GetParam().port, 1, GetParam().value)); });
+
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  Run(**machine);
+
+  EXPECT_EQ((*machine)->lifecycle().end(), EndOfRun::kReset);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ports, ResetTest,
+                         testing::Values(ResetWay{0xCF9, 0x06}, ResetWay{0x64, 0xFE}));
+
+TEST_F(BuildMachineTest, APanicReplacesTheResetThatFollows) {
+  // pvpanic is the first function after the host bridge; the root gave its BAR the first place.
+  hypervisor_.OnVcpu([](FakeVcpu& vcpu) {
+    vcpu.Script(FakeExit::MmioWrite(0xD0000000, 1, 1));
+    vcpu.Script(FakeExit::Out(0xCF9, 1, 0x06));
+  });
+
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  Run(**machine);
+
+  EXPECT_EQ((*machine)->lifecycle().end(), EndOfRun::kPanic);
+}
+
+TEST_F(BuildMachineTest, TheGuestFindsTheHostBridgeAndPvpanic) {
+  size_t bridge = 0, pvpanic = 0;
+  FakeVcpu* seen = nullptr;
+  hypervisor_.OnVcpu([&](FakeVcpu& vcpu) {
+    seen = &vcpu;
+    vcpu.Script(FakeExit::Out(0xCF8, 4, 0x80000000));
+    bridge = vcpu.Script(FakeExit::In(0xCFC, 4));
+    pvpanic = vcpu.Script(FakeExit::MmioRead(0xF4000000 + (1 << 15), 4));
+    vcpu.Script(FakeExit::Out(kPm1Control, 2, kSoftOff));
+  });
+
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  Run(**machine);
+
+  EXPECT_EQ(seen->AnswerValue(bridge), 0x12378086);
+  EXPECT_EQ(seen->AnswerValue(pvpanic), 0x00111B36);
+}
+
+TEST_F(BuildMachineTest, MemoryIsSlotsOnBothSidesOfTheHole) {
+  config_.mutable_mem()->set_size(5 * 1024);
+
+  auto machine = Build();
+
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  const std::map<uint32_t, MemorySlot> slots = hypervisor_.vm()->slots();
+  ASSERT_EQ(slots.size(), 2);
+  EXPECT_EQ(slots.at(0).start, GuestAddress{0});
+  EXPECT_EQ(slots.at(1).start, GuestAddress{uint64_t{4} << 30});
+  EXPECT_EQ(slots.at(0).size + slots.at(1).size, uint64_t{5} << 30);
+}
+
+TEST_F(BuildMachineTest, EachVcpuHasItsApicIdInCpuid) {
+  config_.mutable_cpus()->set_num_cores(4);
+
+  auto machine = Build();
+
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  for (uint32_t id = 0; id < 4; ++id) {
+    const FakeVcpu* vcpu = hypervisor_.vm()->vcpu(id);
+    ASSERT_NE(vcpu, nullptr);
+    for (const CpuidEntry& leaf : vcpu->cpuid()) {
+      EXPECT_TRUE(leaf.function != 1 || leaf.ebx >> 24 == id);
+    }
+  }
+}
+
+TEST_F(BuildMachineTest, TheTablesStartWhereAGuestLooks) {
+  auto machine = Build();
+
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  EXPECT_EQ(ReadBytes((*machine)->memory(), GuestAddress{0xE0000}, 8),
+            std::vector<uint8_t>({'R', 'S', 'D', ' ', 'P', 'T', 'R', ' '}));
+}
+
+TEST_F(BuildMachineTest, WithoutRtcAndI8042TheirPortsAreEmpty) {
+  config_.set_no_rtc(true);
+  config_.set_no_i8042(true);
+  size_t rtc = 0, i8042 = 0;
+  FakeVcpu* seen = nullptr;
+  hypervisor_.OnVcpu([&](FakeVcpu& vcpu) {
+    seen = &vcpu;
+    rtc = vcpu.Script(FakeExit::In(0x71, 1));
+    i8042 = vcpu.Script(FakeExit::In(0x64, 1));
+    vcpu.Script(FakeExit::Out(kPm1Control, 2, kSoftOff));
+  });
+
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  Run(**machine);
+
+  EXPECT_EQ(seen->AnswerValue(rtc), 0xFF);
+  EXPECT_EQ(seen->AnswerValue(i8042), 0xFF);
+}
+
+TEST_F(BuildMachineTest, MoreVcpusThanTheHypervisorHasAreAnError) {
+  hypervisor_.set_max_vcpus(2);
+  config_.mutable_cpus()->set_num_cores(3);
+
+  EXPECT_THAT(std::string(Build().status().message()), HasSubstr("--cpus 3"));
+}
+
+TEST_F(BuildMachineTest, AMissingKernelIsAnErrorThatNamesIt) {
+  config_.set_kernel("/no/such/kernel");
+
+  EXPECT_THAT(std::string(Build().status().message()), HasSubstr("/no/such/kernel"));
+}
+
+TEST_F(BuildMachineTest, AMissingInitrdIsAnErrorThatNamesIt) {
+  config_.set_initrd("/no/such/initrd");
+
+  EXPECT_THAT(std::string(Build().status().message()),
+              testing::AllOf(HasSubstr("--initrd"), HasSubstr("/no/such/initrd")));
+}
+
+}  // namespace
+}  // namespace touchstone
