@@ -11,7 +11,9 @@
 # Folders in which Bazel wants results are written through from the lab.
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# Bazel runs a test's script under the test's name, in the test's folder.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+until [[ -e $root/ci/lab || $root == / ]]; do root=$(dirname "$root"); done
 probe=
 lab=1
 emulating=0
