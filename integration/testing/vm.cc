@@ -104,7 +104,8 @@ absl::StatusOr<int> Vm::Wait(absl::Duration timeout) {
 
 absl::Status Vm::AwaitMore(absl::Time deadline, absl::string_view what) {
   const size_t before = console().size();
-  while (console().size() == before) {
+  // The deadline holds for a console that never falls silent too.
+  do {
     const std::optional<int> status = child_->Poll();
     if (!status.has_value() && absl::Now() >= deadline) {
       return Explained(absl::DeadlineExceededError(absl::StrCat("waited in vain for ", what)));
@@ -115,7 +116,7 @@ absl::Status Vm::AwaitMore(absl::Time deadline, absl::string_view what) {
           absl::StrFormat("the program ended with status %d before %s", *status, what)));
     }
     if (console().size() == before && child_->output_ended()) absl::SleepFor(absl::Milliseconds(1));
-  }
+  } while (console().size() == before);
   return absl::OkStatus();
 }
 

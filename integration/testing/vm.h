@@ -13,6 +13,9 @@
 // are the caller's: in the KVM lab a Linux guest boots in 5 to 10 s, and twice that on a busy
 // machine.
 //
+// In the lab a byte on a serial console takes up to a millisecond: boot with `quiet`, and let
+// commands say little.
+//
 // Thread-compatible. Nothing is read from the console between calls, so a guest that writes much
 // waits there.
 

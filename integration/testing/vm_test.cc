@@ -66,6 +66,14 @@ TEST(VmTest, TimeoutSaysWhatWasExpectedAndCarriesConsoleAndStandardError) {
   EXPECT_THAT(status.message(), HasSubstr("\na message of the program\n"));
 }
 
+TEST(VmTest, TimeoutHoldsForAConsoleThatNeverFallsSilent) {
+  auto vm = *Vm::Start({"sh", "-c", "while true; do echo line; sleep 0.001; done"});
+
+  const absl::Status status = vm->Expect("never said", kShort).status();
+
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+}
+
 TEST(VmTest, InvalidPatternIsAnError) {
   auto vm = Fake();
 
