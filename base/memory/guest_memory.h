@@ -127,6 +127,7 @@ class GuestMemory {
  private:
   template <typename T>
   friend class GuestAtomic;
+  friend class GuestWindow;
   struct Table;
 
   explicit GuestMemory(std::shared_ptr<const Table> table) : table_(std::move(table)) {}
