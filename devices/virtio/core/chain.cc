@@ -1,0 +1,151 @@
+#include "devices/virtio/core/chain.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "devices/virtio/core/queue_core.h"
+
+namespace touchstone {
+namespace {
+
+// Where an access is in the buffers of a chain.
+struct Cursor {
+  uint32_t index;
+  uint32_t offset;
+};
+
+// Calls visit(address, size) for each piece of the next `size` bytes. REQUIRES: the chain has them.
+template <typename Visit>
+absl::Status ForEachPiece(const ChainSlot& slot, Cursor& cursor, uint64_t size, Visit visit) {
+  while (size > 0) {
+    const ChainBuffer& buffer = slot.buffers[cursor.index];
+    const uint32_t left = buffer.size - cursor.offset;
+    const uint32_t piece = static_cast<uint32_t>(std::min<uint64_t>(size, left));
+    RETURN_IF_ERROR(visit(buffer.address + cursor.offset, piece));
+    size -= piece;
+    cursor.offset += piece;
+    if (piece == left) cursor = {cursor.index + 1, 0};
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TooShort(uint64_t size, uint64_t left) {
+  return absl::OutOfRangeError(absl::StrCat("the chain has ", left, " bytes left, not ", size));
+}
+
+void MoveTo(ChainSlot& slot, Cursor cursor) {
+  slot.index = cursor.index;
+  slot.offset = cursor.offset;
+}
+
+absl::StatusOr<GuestMemory::SliceList> SlicesOf(const ChainSlot& slot, uint64_t size) {
+  GuestMemory::SliceList slices;
+  Cursor cursor = {slot.index, slot.offset};
+  RETURN_IF_ERROR(
+      ForEachPiece(slot, cursor, size, [&](GuestAddress address, uint32_t piece) -> absl::Status {
+        ASSIGN_OR_RETURN(const GuestMemory::SliceList found,
+                         slot.queue->memory().Slices(address, piece));
+        slices.insert(slices.end(), found.begin(), found.end());
+        return absl::OkStatus();
+      }));
+  return slices;
+}
+
+void SkipIn(ChainSlot& slot, uint64_t size) {
+  Cursor cursor = {slot.index, slot.offset};
+  ForEachPiece(slot, cursor, size, [](GuestAddress, uint32_t) {
+    return absl::OkStatus();
+  }).IgnoreError();
+  MoveTo(slot, cursor);
+}
+
+// The bytes before the cursor were written.
+void Count(ChainSlot& slot, uint64_t size) {
+  slot.writable_bytes -= size;
+  if (!slot.skipped) slot.written += size;
+}
+
+}  // namespace
+
+void ChainHandle::DropSlot(ChainSlot* slot) { slot->queue->Drop(slot); }
+
+absl::Status ReadableChain::Read(absl::Span<uint8_t> destination) {
+  ChainSlot& slot = *slot_;
+  if (destination.size() > slot.readable_bytes) {
+    return TooShort(destination.size(), slot.readable_bytes);
+  }
+  Cursor cursor = {slot.index, slot.offset};
+  uint8_t* to = destination.data();
+  RETURN_IF_ERROR(
+      ForEachPiece(slot, cursor, destination.size(), [&](GuestAddress address, uint32_t piece) {
+        absl::Status status = slot.queue->memory().Read(address, absl::MakeSpan(to, piece));
+        to += piece;
+        return status;
+      }));
+  MoveTo(slot, cursor);
+  slot.readable_bytes -= destination.size();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<GuestMemory::SliceList> ReadableChain::Slices(uint64_t size) const {
+  if (size > slot_->readable_bytes) return TooShort(size, slot_->readable_bytes);
+  return SlicesOf(*slot_, size);
+}
+
+absl::Status ReadableChain::Skip(uint64_t size) {
+  if (size > slot_->readable_bytes) return TooShort(size, slot_->readable_bytes);
+  SkipIn(*slot_, size);
+  slot_->readable_bytes -= size;
+  return absl::OkStatus();
+}
+
+absl::Status WritableChain::Write(absl::Span<const uint8_t> source) {
+  ChainSlot& slot = *slot_;
+  if (source.size() > slot.writable_bytes) return TooShort(source.size(), slot.writable_bytes);
+  Cursor cursor = {slot.index, slot.offset};
+  const uint8_t* from = source.data();
+  RETURN_IF_ERROR(
+      ForEachPiece(slot, cursor, source.size(), [&](GuestAddress address, uint32_t piece) {
+        absl::Status status = slot.queue->memory().Write(address, absl::MakeConstSpan(from, piece));
+        from += piece;
+        return status;
+      }));
+  MoveTo(slot, cursor);
+  Count(slot, source.size());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<GuestMemory::SliceList> WritableChain::Slices(uint64_t size) const {
+  if (size > slot_->writable_bytes) return TooShort(size, slot_->writable_bytes);
+  return SlicesOf(*slot_, size);
+}
+
+absl::Status WritableChain::Commit(uint64_t size) {
+  ChainSlot& slot = *slot_;
+  if (size > slot.writable_bytes) return TooShort(size, slot.writable_bytes);
+  Cursor cursor = {slot.index, slot.offset};
+  RETURN_IF_ERROR(ForEachPiece(slot, cursor, size, [&](GuestAddress address, uint32_t piece) {
+    slot.queue->memory().MarkDirty(address, piece);
+    return absl::OkStatus();
+  }));
+  MoveTo(slot, cursor);
+  Count(slot, size);
+  return absl::OkStatus();
+}
+
+absl::Status WritableChain::Skip(uint64_t size) {
+  if (size > slot_->writable_bytes) return TooShort(size, slot_->writable_bytes);
+  if (size == 0) return absl::OkStatus();
+  SkipIn(*slot_, size);
+  slot_->writable_bytes -= size;
+  slot_->skipped = true;
+  return absl::OkStatus();
+}
+
+void WritableChain::Complete() && {
+  ChainSlot* const slot = Release();
+  slot->queue->Complete(slot);
+}
+
+}  // namespace touchstone

@@ -1,0 +1,80 @@
+// What a VirtQueue and its chains share: the ring, the slots of chains in flight, the counters. An
+// implementation detail of both.
+//
+// Lives until its VirtQueue and the last of its chains are gone. Thread-compatible.
+
+#ifndef TOUCHSTONE_DEVICES_VIRTIO_CORE_QUEUE_CORE_H_
+#define TOUCHSTONE_DEVICES_VIRTIO_CORE_QUEUE_CORE_H_
+
+#include <cstdint>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/memory/guest_memory.h"
+#include "devices/virtio/core/chain_slot.h"
+#include "devices/virtio/core/packed_ring.h"
+#include "devices/virtio/core/queue_layout.h"
+#include "devices/virtio/core/queue_stats.h"
+#include "devices/virtio/core/split_ring.h"
+
+namespace touchstone {
+
+class QueueCore {
+ public:
+  // Copied descriptors that the chains in flight of one queue may have: what bounds the memory that
+  // a driver can make us hold with indirect tables.
+  static constexpr uint32_t kMaxDescriptorsInFlight = 1 << 20;
+
+  using Ring = std::variant<SplitRing, PackedRing>;
+
+  QueueCore(GuestMemory memory, uint32_t size, Ring ring);
+  QueueCore(const QueueCore&) = delete;
+  QueueCore& operator=(const QueueCore&) = delete;
+
+  // The next chain, now in flight; null when there is none or the queue is broken.
+  ChainSlot* Take();
+  // Gives a chain back to the driver, and its slot back to us. Deletes this when it was the last
+  // thing that kept it.
+  void Complete(ChainSlot* slot);
+  void Drop(ChainSlot* slot);
+  // The VirtQueue is gone: chains in flight complete into nothing. May delete this.
+  void Abandon();
+
+  // Calls `visit` with the ring, whichever it is.
+  template <typename Visit>
+  auto WithRing(Visit visit) {
+    if (SplitRing* split = std::get_if<SplitRing>(&ring_); split != nullptr) return visit(*split);
+    return visit(*std::get_if<PackedRing>(&ring_));
+  }
+
+  [[nodiscard]] const GuestMemory& memory() const { return memory_; }
+  [[nodiscard]] const char* error() const { return error_; }
+  [[nodiscard]] uint32_t in_flight() const { return in_flight_; }
+  [[nodiscard]] const QueueStats& stats() const { return stats_; }
+
+ private:
+  ~QueueCore() = default;
+
+  template <typename RingType>
+  ChainSlot* TakeFrom(RingType& ring);
+  ChainSlot* Break(const char* error);
+  void Free(ChainSlot* slot);
+
+  [[nodiscard]] uint64_t IdBit(uint16_t id) const { return uint64_t{1} << id % 64; }
+
+  const GuestMemory memory_;
+  Ring ring_;
+  const char* error_ = nullptr;  // What is wrong with the queue.
+  bool abandoned_ = false;
+  uint32_t in_flight_ = 0;
+  uint32_t descriptors_in_flight_ = 0;
+  ChainSlot* free_ = nullptr;  // The slot used last is taken first: it is in the cache.
+  std::vector<uint64_t> ids_;  // Bit n: id n is in flight.
+  std::vector<ChainSlot> slots_;
+  QueueStats stats_;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_DEVICES_VIRTIO_CORE_QUEUE_CORE_H_

@@ -1,0 +1,96 @@
+// A virtqueue in use, seen from the device: split or packed, as was negotiated.
+//
+//   ASSIGN_OR_RETURN(VirtQueue queue, VirtQueue::Create(memory, {.layout = ..., .features = ...}));
+//   do {
+//     queue.DisableKicks();
+//     while (std::optional<ReadableChain> chain = queue.Pop()) Serve(*std::move(chain));
+//   } while (queue.EnableKicks());
+//   if (queue.NeedsSignal()) interrupt.SignalQueue(index);
+//   if (queue.broken()) interrupt.QueueBroken(index);
+//
+// (QueueDevice does that.) Chains may complete in any order, and later. A ring that makes no sense
+// marks the queue broken: it yields no more chains, and the driver has to reset the device (Virtio
+// 1.2, 2.1.2); chains in flight still complete. There are never more chains in flight than the
+// queue has entries, and a head that is made available again before it was returned breaks the
+// queue.
+//
+// Popping and completing a short chain neither allocates nor calls the system.
+//
+// Ownership: a move-only handle; holds the memory alive. Destroying it with chains in flight is
+// allowed: they complete into nothing. Threads: thread-compatible, its chains included.
+
+#ifndef TOUCHSTONE_DEVICES_VIRTIO_CORE_VIRT_QUEUE_H_
+#define TOUCHSTONE_DEVICES_VIRTIO_CORE_VIRT_QUEUE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/event_fd.h"
+#include "base/memory/guest_memory.h"
+#include "devices/virtio/core/chain.h"
+#include "devices/virtio/core/queue_core.h"
+#include "devices/virtio/core/queue_layout.h"
+#include "devices/virtio/core/queue_stats.h"
+
+namespace touchstone {
+
+class VirtQueue {
+ public:
+  struct Config {
+    QueueLayout layout;
+    uint64_t features = 0;  // What was negotiated (virtio_features.h).
+    QueuePosition position;
+    // What the driver's kicks signal; null when somebody else looks after kicks.
+    std::shared_ptr<const EventFd> kick;
+  };
+
+  // InvalidArgument for a size, an alignment or a position that the kind of ring does not allow;
+  // OutOfRange for areas of which a byte is not guest memory. Messages name the area.
+  static absl::StatusOr<VirtQueue> Create(const GuestMemory& memory, Config config);
+
+  // The next chain, if there is one.
+  std::optional<ReadableChain> Pop() {
+    ChainSlot* const slot = core_->Take();
+    if (slot == nullptr) return std::nullopt;
+    return ReadableChain(slot);
+  }
+
+  // Asks for a kick when the next chain is made available. True when there is one already, whose
+  // kick may not come.
+  [[nodiscard]] bool EnableKicks();
+  // Says that kicks are not needed for now; they may come all the same.
+  void DisableKicks();
+
+  // Whether the driver wants an interrupt for what was completed since the last call. Ask after
+  // each batch.
+  [[nodiscard]] bool NeedsSignal();
+
+  [[nodiscard]] bool broken() const { return core_->error() != nullptr; }
+  // What is wrong with a broken queue.
+  [[nodiscard]] absl::string_view error() const { return broken() ? core_->error() : ""; }
+
+  // Chains that were popped and are not completed.
+  [[nodiscard]] uint32_t in_flight() const { return core_->in_flight(); }
+  // Where to go on after the queue is made again. Means something while nothing is in flight.
+  [[nodiscard]] QueuePosition position() const;
+  [[nodiscard]] const QueueStats& stats() const { return core_->stats(); }
+  [[nodiscard]] const Config& config() const { return config_; }
+  [[nodiscard]] const EventFd* kick() const { return config_.kick.get(); }
+
+ private:
+  struct Abandon {
+    void operator()(QueueCore* core) const { core->Abandon(); }
+  };
+
+  VirtQueue(Config config, QueueCore* core) : config_(std::move(config)), core_(core) {}
+
+  Config config_;
+  std::unique_ptr<QueueCore, Abandon> core_;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_DEVICES_VIRTIO_CORE_VIRT_QUEUE_H_
