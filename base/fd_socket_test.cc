@@ -35,6 +35,7 @@ using Kind = FdSocket::Kind;
 int OpenDescriptors() {
   int count = 0;
   DIR* const directory = opendir("/proc/self/fd");
+  if (directory == nullptr) return -1;
   while (readdir(directory) != nullptr) ++count;
   closedir(directory);
   return count;
@@ -325,7 +326,7 @@ TEST(FdListenerTest, MovedListenerRemovesThePathOnce) {
   std::optional<FdListener> first = FdListener::Listen(path, Kind::kStream).value();
   FdListener second = *std::move(first);
 
-  first.reset();
+  first.reset();  // NOLINT(bugprone-use-after-move)
 
   EXPECT_TRUE(FdSocket::Connect(path, Kind::kStream).ok());
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/endian.h"
@@ -33,7 +34,8 @@ class PciRootTest : public testing::Test {
 
   void Restart(std::vector<PciIntxLine> intx) {
     root_.reset();
-    root_ = std::make_unique<PciRoot>(PciRootConfig{&ports_, &mmio_, {kIo}, {kLow}, {kHigh}, intx});
+    root_ = std::make_unique<PciRoot>(
+        PciRootConfig{&ports_, &mmio_, {kIo}, {kLow}, {kHigh}, std::move(intx)});
   }
 
   uint32_t Read(PciAddress address, uint32_t offset, size_t size = 4) {

@@ -12,7 +12,10 @@
 #include "vmm/machine/boot/kernel_loader.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace touchstone;
+  using touchstone::BootTarget;
+  using touchstone::KernelSource;
+  using touchstone::LoadKernel;
+  using touchstone::LoadLe;
   absl::Span<const uint8_t> input(data, size);
   if (input.size() < 2) return 0;
   const size_t length = std::min<size_t>(LoadLe(input.first(2)), input.size() - 2);

@@ -73,6 +73,16 @@ void PciConfiguration() {
   Expect("absent bus by ECAM", MmioRead<uint32_t>(kEcam + (1 << 20)), 0xFFFFFFFF);
 }
 
+void DebugPort() {
+  if (!HasWord("debugcon")) {
+    Expect("no debug port", In8(kDebugcon), 0xFF);
+    return;
+  }
+  Expect("debug port's signature", In8(kDebugcon), 0xE9);
+  for (const char* p = "from the debug port\n"; *p != 0; ++p)
+    Out8(kDebugcon, static_cast<uint8_t>(*p));
+}
+
 }  // namespace
 
 void GuestMain() {
@@ -80,6 +90,6 @@ void GuestMain() {
   StringInstructions();
   Mmio();
   PciConfiguration();
-  Expect("debugcon", In8(kDebugcon) | 0xE9, In8(kDebugcon) == 0xFF ? 0xFF : 0xE9);
+  DebugPort();
   Print("done\n");
 }

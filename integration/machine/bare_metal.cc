@@ -77,6 +77,25 @@ class Console {
   size_t line_ = 0;
 };
 
+struct Pipe {
+  ScopedFd reader;
+  ScopedFd writer;
+};
+
+absl::StatusOr<Pipe> MakePipe() {
+  int ends[2];
+  if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe");
+  return Pipe{ScopedFd(ends[0]), ScopedFd(ends[1])};
+}
+
+// A port whose output goes to `writer`.
+void AddPort(SerialConfig::Hardware hardware, const ScopedFd& writer, RunConfig& config) {
+  SerialConfig& port = *config.add_serial();
+  port.set_hardware(hardware);
+  port.set_type(SerialConfig::FILE);
+  port.set_path(absl::StrCat("/proc/self/fd/", writer.get()));
+}
+
 std::string GuestPath(const std::string& guest) {
   const char* const runfiles = std::getenv("TEST_SRCDIR");
   const std::string relative = absl::StrCat("integration/guests/", guest);
@@ -87,10 +106,8 @@ std::string GuestPath(const std::string& guest) {
 
 absl::StatusOr<BareMetalRun> RunBareMetal(const std::string& guest,
                                           const BareMetalOptions& options) {
-  int ends[2];
-  if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe");
-  ScopedFd reader(ends[0]);
-  const ScopedFd writer(ends[1]);
+  ASSIGN_OR_RETURN(Pipe com1, MakePipe());
+  ASSIGN_OR_RETURN(Pipe debug_port, MakePipe());
   ASSIGN_OR_RETURN(const std::unique_ptr<EpollLoop> loop, EpollLoop::Create());
   ASSIGN_OR_RETURN(const std::unique_ptr<Hypervisor> hypervisor, OpenKvm("/dev/kvm"));
 
@@ -99,31 +116,26 @@ absl::StatusOr<BareMetalRun> RunBareMetal(const std::string& guest,
   config.mutable_cpus()->set_num_cores(options.cpus);
   config.mutable_mem()->set_size(options.memory_mib);
   if (!options.command_line.empty()) config.add_params(options.command_line);
-  SerialConfig& com1 = *config.add_serial();
-  com1.set_type(SerialConfig::FILE);
-  com1.set_path(absl::StrCat("/proc/self/fd/", writer.get()));
-  com1.set_console(true);
+  AddPort(SerialConfig::SERIAL, com1.writer, config);
+  config.mutable_serial(0)->set_console(true);
+  if (options.debugcon) AddPort(SerialConfig::DEBUGCON, debug_port.writer, config);
   ApplyDefaults(config);
 
-  std::string output;
-  EndOfRun end;
-  {
-    Console console(*loop, std::move(reader));
-    ASSIGN_OR_RETURN(const std::unique_ptr<Machine> machine,
-                     BuildMachine(config, {hypervisor.get(), loop.get(), &SystemClock()},
-                                  [raw = loop.get()] { raw->Stop(); }));
-    console.set_msi(&machine->msi());
-    const Watch limit =
-        loop->After(options.limit, [&machine] { machine->lifecycle().End(EndOfRun::kStopped); });
-    machine->Start();
-    loop->Run();
-    machine->Stop();
-    console.Read();
-    output = console.output();
-    end = *machine->lifecycle().end();
-    console.set_msi(nullptr);
-  }
-  return BareMetalRun{end, std::move(output)};
+  Console console(*loop, std::move(com1.reader));
+  Console debug_console(*loop, std::move(debug_port.reader));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Machine> machine,
+                   BuildMachine(config, {hypervisor.get(), loop.get(), &SystemClock()},
+                                [raw = loop.get()] { raw->Stop(); }));
+  console.set_msi(&machine->msi());
+  const Watch limit =
+      loop->After(options.limit, [&machine] { machine->lifecycle().End(EndOfRun::kStopped); });
+  machine->Start();
+  loop->Run();
+  machine->Stop();
+  console.Read();
+  debug_console.Read();
+  console.set_msi(nullptr);
+  return BareMetalRun{*machine->lifecycle().end(), console.output(), debug_console.output()};
 }
 
 }  // namespace touchstone

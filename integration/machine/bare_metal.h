@@ -20,14 +20,17 @@ struct BareMetalOptions {
   uint32_t cpus = 1;
   uint64_t memory_mib = 64;
   std::string command_line;
+  // Whether there is a debug port.
+  bool debugcon = false;
   // The run is stopped (kStopped) after that time.
   absl::Duration limit = absl::Seconds(60);
 };
 
 struct BareMetalRun {
   EndOfRun end;
-  // What came out of COM1.
+  // What came out of COM1, and of the debug port.
   std::string output;
+  std::string debug_output;
 };
 
 // Builds the machine on /dev/kvm, runs `guest` (a file of integration/guests) to its end and takes

@@ -34,6 +34,15 @@ TEST(BareMetalTest, EveryKindOfAccessExitsAndComesBack) {
   EXPECT_THAT(run->output, Passed());
 }
 
+TEST(BareMetalTest, TheDebugPortIsOutput) {
+  const absl::StatusOr<BareMetalRun> run =
+      RunBareMetal("exits_guest", {.command_line = "debugcon", .debugcon = true});
+
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_THAT(run->output, AllOf(Passed(), HasSubstr("ok debug port's signature")));
+  EXPECT_EQ(run->debug_output, "from the debug port\n");
+}
+
 TEST(BareMetalTest, InterruptsArriveFromLinesTimersAndMessages) {
   const absl::StatusOr<BareMetalRun> run =
       RunBareMetal("interrupts_guest", {.command_line = "message"});

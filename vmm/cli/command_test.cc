@@ -14,7 +14,6 @@ namespace touchstone {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::StartsWith;
 using ::testing::Values;
 
@@ -23,7 +22,7 @@ class CommandTest : public testing::Test {
  protected:
   ~CommandTest() override { EXPECT_TRUE(SetLogLevels("info").ok()); }
 
-  int Run(std::vector<absl::string_view> arguments) {
+  int Run(const std::vector<absl::string_view>& arguments) {
     return Main(arguments, {.out = [this](absl::string_view text) { out_ += std::string(text); },
                             .err = [this](absl::string_view text) { err_ += std::string(text); },
                             .run =

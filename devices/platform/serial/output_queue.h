@@ -36,7 +36,7 @@ namespace touchstone {
 
 class OutputQueue final : public SerialOutput {
  public:
-  static constexpr size_t kCapacity = 64 * 1024;
+  static constexpr size_t kCapacity = size_t{64} * 1024;
   static constexpr size_t kInlineSize = 4096;
   // Room for a burst with a time stamp before each of its bytes (timestamp_output.h).
   static constexpr size_t kBurstRoom = 1024;

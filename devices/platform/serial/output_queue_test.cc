@@ -145,7 +145,7 @@ TEST_F(OutputQueueTest, LittleRoomIsNotYetReady) {
 TEST_F(OutputQueueTest, HeedlessWriterLosesWhatDoesNotFit) {
   script_.room = 0;
   for (int i = 0; i < 100; ++i) queue_->Write(Bytes(std::string(1000, 'x')));
-  EXPECT_EQ(queue_->dropped(), 100 * 1000 - OutputQueue::kCapacity);
+  EXPECT_EQ(queue_->dropped(), size_t{100} * 1000 - OutputQueue::kCapacity);
 }
 
 TEST_F(OutputQueueTest, KeepsTheNewestWhileNobodyIsThere) {
