@@ -73,6 +73,9 @@ struct PciRootConfig {
 
 class PciRoot {
  public:
+  // The buses below the host bridge: bus 0 alone.
+  static constexpr uint32_t kBusCount = 1;
+
   explicit PciRoot(PciRootConfig config);
   ~PciRoot();
   PciRoot(const PciRoot&) = delete;

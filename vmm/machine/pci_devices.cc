@@ -45,8 +45,8 @@ absl::StatusOr<std::unique_ptr<PciDevices>> PciDevices::Create(const MemoryLayou
 
 AcpiPciHost PciDevices::Describe() const {
   AcpiPciHost host;
-  host.ecam = AcpiEcam{Raw(layout_.ecam.start), static_cast<uint32_t>(ecam_->bus_count())};
-  host.bus_count = static_cast<uint32_t>(ecam_->bus_count());
+  host.ecam = AcpiEcam{Raw(layout_.ecam.start), PciRoot::kBusCount};
+  host.bus_count = PciRoot::kBusCount;
   host.io_windows = {{kIoWindow.start, kIoWindow.size}};
   host.memory_windows = {WindowOf(layout_.low_mmio), WindowOf(layout_.high_mmio)};
   for (const PciIntxRoute& route : root_->intx_routes()) {
