@@ -279,6 +279,17 @@ void GuestMemory::MarkDirty(GuestAddress address, uint64_t size) const {
   }).IgnoreError();
 }
 
+void GuestMemory::AdviseHugePages(GuestAddress start) const {
+  for (const Region& region : regions()) {
+    const uint64_t skipped =
+        std::min(region.size, Raw(start) - std::min(Raw(start), Raw(region.start)));
+    // Advice: a kernel without huge pages refuses it, and small pages work as well.
+    if (skipped < region.size) {
+      madvise(region.host + skipped, region.size - skipped, MADV_HUGEPAGE);
+    }
+  }
+}
+
 absl::Span<const GuestMemory::Region> GuestMemory::regions() const { return table_->regions; }
 
 uint64_t GuestMemory::total_size() const { return table_->total_size; }

@@ -120,6 +120,10 @@ class GuestMemory {
   // True when every byte of [address, address + size) is guest memory. An empty range anywhere is.
   [[nodiscard]] bool Contains(GuestAddress address, uint64_t size) const;
 
+  // Asks for huge pages from `start` on, when Options.huge_pages did not. What has been touched
+  // already stays in small pages until the host gathers them.
+  void AdviseHugePages(GuestAddress start) const;
+
   // Sorted by address.
   [[nodiscard]] absl::Span<const Region> regions() const;
   [[nodiscard]] uint64_t total_size() const;

@@ -8,7 +8,10 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
+#include <fstream>
 #include <numeric>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -239,6 +242,47 @@ TEST_P(GuestMemoryTest, RegionsAreSortedAndAlignedLikeTheGuestSeesThem) {
   }
   EXPECT_EQ(Raw(memory.regions()[0].start), 0u);
   EXPECT_EQ(Raw(memory.regions()[2].start), 4 * kMiB);
+}
+
+// Whether the mapping that holds `address` is advised to use huge pages (proc(5), VmFlags).
+bool AdvisesHugePages(const uint8_t* address) {
+  const auto wanted = reinterpret_cast<uintptr_t>(address);
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t start, end;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &start, &end) == 2) {
+      inside = start <= wanted && wanted < end;
+    } else if (inside && line.starts_with("VmFlags:")) {
+      return line.find(" hg") != std::string::npos;
+    }
+  }
+  return false;
+}
+
+TEST(GuestMemoryAdviceTest, HugePagesFromAnAddressOn) {
+  if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0) GTEST_SKIP() << "no huge pages";
+  const GuestMemory memory =
+      Map({{GuestAddress{0}, 4 * kMiB}, {GuestAddress{8 * kMiB}, 2 * kMiB}}, {.huge_pages = false});
+  const uint8_t* const low = memory.regions()[0].host;
+
+  memory.AdviseHugePages(GuestAddress{kHugePage});
+
+  EXPECT_FALSE(AdvisesHugePages(low));
+  EXPECT_FALSE(AdvisesHugePages(low + kHugePage - 1));
+  EXPECT_TRUE(AdvisesHugePages(low + kHugePage));
+  EXPECT_TRUE(AdvisesHugePages(memory.regions()[1].host));
+}
+
+TEST(GuestMemoryAdviceTest, FromAHoleOnOnlyWhatIsAboveIt) {
+  if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0) GTEST_SKIP() << "no huge pages";
+  const GuestMemory memory =
+      Map({{GuestAddress{0}, 4 * kMiB}, {GuestAddress{8 * kMiB}, 2 * kMiB}}, {.huge_pages = false});
+
+  memory.AdviseHugePages(GuestAddress{6 * kMiB});
+
+  EXPECT_FALSE(AdvisesHugePages(memory.regions()[0].host));
+  EXPECT_TRUE(AdvisesHugePages(memory.regions()[1].host));
 }
 
 TEST_P(GuestMemoryTest, CopiesShareTheMemoryAndKeepItMapped) {

@@ -1,6 +1,7 @@
 #include "vmm/machine/build_machine.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <cstdint>
 #include <optional>
@@ -28,6 +29,7 @@
 namespace touchstone {
 namespace {
 
+constexpr uint64_t kHugePage = 2 << 20;
 constexpr uint64_t kAcpiAreaSize = 0x10000;  // up to SMBIOS at 0xF0000
 
 // The processors as the guest finds them, by vCPU.
@@ -85,6 +87,15 @@ absl::StatusOr<GuestAddress> WriteTables(const Processors& processors,
   return BuildAcpiTables(acpi, parts.memory, kAcpiTablesAddress, kAcpiAreaSize);
 }
 
+uint64_t SizeOf(const ScopedFd& file) {
+  struct stat status = {};
+  return file.valid() && fstat(file.get(), &status) == 0 ? static_cast<uint64_t>(status.st_size)
+                                                         : 0;
+}
+
+// Huge pages save a Linux guest thousands of faults, but zeroing one takes longer than a small
+// guest's whole start. So the boot data in low memory and files that would not fill a huge page
+// come into small pages, and the advice follows them.
 absl::StatusOr<BootState> LoadGuest(const RunConfig& config, const MemoryLayout& layout,
                                     const GuestMemory& memory, GuestAddress rsdp) {
   KernelLoadOptions options = {.rsdp = rsdp};
@@ -99,7 +110,12 @@ absl::StatusOr<BootState> LoadGuest(const RunConfig& config, const MemoryLayout&
     if (!initrd.ok()) return Annotate(initrd.status(), "--initrd");
     options.initrd = {initrd->get(), config.initrd()};
   }
-  return LoadKernel(memory, layout, options);
+  if (SizeOf(*kernel) + SizeOf(*initrd) >= kHugePage) {
+    memory.AdviseHugePages(GuestAddress{kHugePage});
+  }
+  absl::StatusOr<BootState> boot = LoadKernel(memory, layout, options);
+  memory.AdviseHugePages(GuestAddress{0});
+  return boot;
 }
 
 absl::Status CreateVcpus(const Processors& processors, const BootState& boot,
@@ -132,7 +148,7 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   ASSIGN_OR_RETURN(const MemoryLayout layout,
                    MemoryLayout::Plan({.ram_size = config.mem().size() * kMiB,
                                        .physical_bits = processors.physical_bits}));
-  ASSIGN_OR_RETURN(parts.memory, GuestMemory::Create(layout.RamRegions(), {}));
+  ASSIGN_OR_RETURN(parts.memory, GuestMemory::Create(layout.RamRegions(), {.huge_pages = false}));
   ASSIGN_OR_RETURN(parts.vm, CreateVm(*host.hypervisor, parts.memory));
 
   parts.ports = std::make_unique<Bus>("port", Bus::kLastPort);
