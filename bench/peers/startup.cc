@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -49,9 +50,12 @@ std::vector<Peer> Peers(const std::string& touchstone, const std::string& guest,
                                     option,
                                     file};
   };
+  // This machine has no port 0x64 to ask for a reset with.
+  std::vector<std::string> microvm = qemu("microvm", "-bios", rom);
+  microvm.insert(microvm.end(), {"-device", "isa-debug-exit,iobase=0x501,iosize=1"});
   return {
       {.name = "touchstone run", .command = {touchstone, "run", "--mem", "128", guest}},
-      {.name = "QEMU microvm, no firmware", .command = qemu("microvm", "-bios", rom)},
+      {.name = "QEMU microvm, no firmware", .command = std::move(microvm)},
       {.name = "QEMU pc, no firmware", .command = qemu("pc", "-bios", rom)},
       {.name = "QEMU q35, no firmware", .command = qemu("q35", "-bios", rom)},
       {.name = "QEMU pc, SeaBIOS and PVH", .command = qemu("pc", "-kernel", guest)},
