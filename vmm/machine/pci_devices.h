@@ -30,7 +30,8 @@ class PciDevices {
 
   [[nodiscard]] PciRoot& root() { return *root_; }
 
-  // What the ACPI tables say of it.
+  // What the ACPI tables say of it. Unlike crosvm (crosvm.md 7.6), whose MCFG covers ECAM's 64
+  // buses, only the buses that exist: Linux looks for devices on each one, with two exits a probe.
   [[nodiscard]] AcpiPciHost Describe() const;
 
  private:
