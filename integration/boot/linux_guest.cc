@@ -1,0 +1,22 @@
+#include "integration/boot/linux_guest.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "integration/testing/runfiles.h"
+
+namespace touchstone {
+
+std::unique_ptr<Vm> StartLinux(const LinuxKernel& kernel, const LinuxOptions& options) {
+  std::vector<std::string> command = {Runfile("vmm/touchstone")};
+  if (options.extended_status) command.push_back("--extended-status");
+  command.insert(command.end(), {"run", "--params=quiet", absl::StrCat("--cpus=", options.cpus),
+                                 absl::StrCat("--mem=", options.memory_mib)});
+  command.push_back(absl::StrCat(
+      "--initrd=", options.initrd.empty() ? Runfile(kernel.initramfs) : options.initrd));
+  command.insert(command.end(), options.options.begin(), options.options.end());
+  command.push_back(Runfile(options.bzimage ? kernel.bzimage : kernel.vmlinux));
+  return *Vm::Start(std::move(command));
+}
+
+}  // namespace touchstone
