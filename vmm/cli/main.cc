@@ -1,5 +1,6 @@
 // The touchstone binary.
 
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -20,9 +21,21 @@ void WriteAll(int fd, absl::string_view text) {
   }
 }
 
+// Plenty for every thread, and too small for a transparent huge page, which would back the few KiB
+// that a thread uses with 2 MiB.
+void LimitThreadStacks() {
+  constexpr size_t kStackSize = size_t{1} << 20;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStackSize);
+  pthread_setattr_default_np(&attributes);
+  pthread_attr_destroy(&attributes);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  LimitThreadStacks();
   const std::vector<absl::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   return touchstone::Main(arguments,
                           {

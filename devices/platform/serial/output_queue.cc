@@ -68,7 +68,8 @@ uint64_t OutputQueue::dropped() const {
 }
 
 void OutputQueue::Append(absl::Span<const uint8_t> bytes) {
-  if (ring_.empty()) ring_.resize(kCapacity);
+  if (ring_ == nullptr) ring_ = std::make_unique_for_overwrite<uint8_t[]>(kCapacity);
+  if (size_ == 0) first_ = 0;
   if (bytes.size() > room()) {
     if (state_ == ByteSink::State::kAbsent) {
       DropOldest(std::min(size_, bytes.size() - room()));
@@ -79,8 +80,8 @@ void OutputQueue::Append(absl::Span<const uint8_t> bytes) {
   }
   const size_t end = (first_ + size_) % kCapacity;
   const size_t before_wrap = std::min(bytes.size(), kCapacity - end);
-  std::copy_n(bytes.begin(), before_wrap, ring_.begin() + static_cast<ptrdiff_t>(end));
-  std::copy(bytes.begin() + static_cast<ptrdiff_t>(before_wrap), bytes.end(), ring_.begin());
+  std::copy_n(bytes.begin(), before_wrap, &ring_[end]);
+  std::copy(bytes.begin() + static_cast<ptrdiff_t>(before_wrap), bytes.end(), &ring_[0]);
   size_ += bytes.size();
   if (state_ != ByteSink::State::kAbsent && room() < kBurstRoom) congested_ = true;
 }

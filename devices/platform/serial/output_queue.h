@@ -21,7 +21,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
@@ -82,8 +81,9 @@ class OutputQueue final : public SerialOutput {
   mutable Mutex mutex_;
   const std::unique_ptr<ByteSink> sink_ ABSL_PT_GUARDED_BY(mutex_);
   ByteSink::State state_ ABSL_GUARDED_BY(mutex_) = ByteSink::State::kOpen;
-  // A ring of kCapacity, allocated with the first byte.
-  std::vector<uint8_t> ring_ ABSL_GUARDED_BY(mutex_);
+  // A ring of kCapacity, allocated with the first byte. Pages that were never needed stay
+  // untouched.
+  std::unique_ptr<uint8_t[]> ring_ ABSL_GUARDED_BY(mutex_);
   size_t first_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
   // When the sink was last given something.
