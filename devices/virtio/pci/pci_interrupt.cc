@@ -1,0 +1,85 @@
+#include "devices/virtio/pci/pci_interrupt.h"
+
+#include <utility>
+
+#include "devices/virtio/pci/virtio_pci_registers.h"
+
+namespace touchstone {
+
+PciInterrupt::PciInterrupt(Msix& msix, uint16_t vectors, size_t queues)
+    : msix_(msix), vectors_(vectors), queue_vectors_(queues), config_vector_(kVirtioNoVector) {
+  for (std::atomic<uint16_t>& vector : queue_vectors_) vector = kVirtioNoVector;
+}
+
+void PciInterrupt::SignalQueue(uint16_t index) {
+  if (index >= queue_vectors_.size()) return;
+  // Virtio 1.2, 4.1.5.3.1: with MSI-X the vector is all; a queue without one stays silent.
+  if (msix_.enabled()) return msix_.Signal(queue_vectors_[index]);
+  RaiseIsr(kVirtioIsrQueue);
+}
+
+void PciInterrupt::SignalConfig() {
+  ++generation_;
+  if (msix_.enabled()) return msix_.Signal(config_vector_);
+  RaiseIsr(kVirtioIsrConfig);
+}
+
+void PciInterrupt::QueueBroken(uint16_t /*index*/) { SetNeedsReset(); }
+
+void PciInterrupt::SetNeedsReset() {
+  needs_reset_ = true;
+  SignalConfig();
+}
+
+uint16_t PciInterrupt::Existing(uint16_t vector) const {
+  return vector < vectors_ ? vector : kVirtioNoVector;
+}
+
+void PciInterrupt::SetQueueVector(uint16_t queue, uint16_t vector) {
+  queue_vectors_[queue] = Existing(vector);
+}
+
+void PciInterrupt::SetConfigVector(uint16_t vector) { config_vector_ = Existing(vector); }
+
+uint8_t PciInterrupt::ReadIsr() {
+  MutexLock lock(mutex_);
+  // Virtio 1.2, 4.1.4.5.1: reading clears the register and lowers the line.
+  const uint8_t bits = std::exchange(isr_, 0);
+  UpdateLine();
+  return bits;
+}
+
+bool PciInterrupt::intx_pending() {
+  MutexLock lock(mutex_);
+  return isr_ != 0;
+}
+
+void PciInterrupt::Connect(IrqLine* line) {
+  MutexLock lock(mutex_);
+  line_ = line;
+}
+
+void PciInterrupt::AllowIntx(bool allowed) {
+  MutexLock lock(mutex_);
+  allowed_ = allowed;
+  UpdateLine();
+}
+
+void PciInterrupt::Reset() {
+  for (std::atomic<uint16_t>& vector : queue_vectors_) vector = kVirtioNoVector;
+  config_vector_ = kVirtioNoVector;
+  needs_reset_ = false;
+  ReadIsr();
+}
+
+void PciInterrupt::RaiseIsr(uint8_t bits) {
+  MutexLock lock(mutex_);
+  isr_ |= bits;
+  UpdateLine();
+}
+
+void PciInterrupt::UpdateLine() {
+  if (line_ != nullptr) line_->Set(isr_ != 0 && allowed_);
+}
+
+}  // namespace touchstone

@@ -1,0 +1,112 @@
+// Virtio over PCI, modern only, for any VirtioDevice (Virtio 1.2, 4.1; layout:
+// virtio_pci_registers.h).
+//
+//   ASSIGN_OR_RETURN(std::unique_ptr<VirtioPci> rng,
+//                    VirtioPci::Create(device, {.name = "rng", .memory = memory, .msi = &msi}));
+//   RETURN_IF_ERROR(root.Add(*rng).status());
+//   for (const VirtioPci::NotifyPoint& point : rng->notify_points()) ...  // Becomes an ioeventfd.
+//
+// A guest's kick is a write to its queue's notify point. The machine makes an ioeventfd of each, at
+// the address that `on_bar_moved` says; a write that arrives here all the same signals the same
+// descriptor.
+//
+// Ownership: the device and what Options point to are borrowed, and outlive this; the device is
+// reset when this goes. Threads: thread-safe. The device is called under this object's lock, and
+// may signal interrupts from any thread at any moment.
+
+#ifndef TOUCHSTONE_DEVICES_VIRTIO_PCI_VIRTIO_PCI_H_
+#define TOUCHSTONE_DEVICES_VIRTIO_PCI_VIRTIO_PCI_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/event_fd.h"
+#include "base/memory/guest_memory.h"
+#include "base/mutex.h"
+#include "devices/bus/bus_device.h"
+#include "devices/irq/msi_target.h"
+#include "devices/pci/config_space.h"
+#include "devices/pci/msix.h"
+#include "devices/pci/pci_function.h"
+#include "devices/virtio/core/virtio_device.h"
+#include "devices/virtio/pci/common_config.h"
+#include "devices/virtio/pci/pci_interrupt.h"
+
+namespace touchstone {
+
+class VirtioPci final : public PciFunction, public BusDevice {
+ public:
+  struct Options {
+    std::string name;
+    GuestMemory memory;
+    MsiTarget* msi = nullptr;
+    bool intx = true;
+    // BAR 0 is decoded here now, or nowhere. Called under the root's lock.
+    std::function<void(std::optional<uint64_t>)> on_bar_moved;
+  };
+
+  // Writing anything at `offset` of BAR 0 signals `event`.
+  struct NotifyPoint {
+    uint32_t offset = 0;
+    const EventFd* event = nullptr;
+  };
+
+  // ResourceExhausted when the device has more queues than the layout has room for, or the host no
+  // more descriptors.
+  static absl::StatusOr<std::unique_ptr<VirtioPci>> Create(VirtioDevice& device, Options options);
+  ~VirtioPci() override;
+
+  // One for each queue; valid as long as this.
+  [[nodiscard]] std::vector<NotifyPoint> notify_points() const;
+
+  // --- PciFunction.
+  [[nodiscard]] absl::string_view name() const override { return options_.name; }
+  void ReadConfig(uint32_t offset, absl::Span<uint8_t> data) override;
+  void WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) override;
+  [[nodiscard]] std::vector<PciFunctionBar> bars() override;
+  void BarMoved(int index, std::optional<uint64_t> address) override;
+  [[nodiscard]] bool wants_intx() const override { return options_.intx; }
+  void ConnectIntx(const PciIntx& intx) override;
+
+  // --- BAR 0.
+  void Read(uint64_t offset, absl::Span<uint8_t> data) override;
+  void Write(uint64_t offset, absl::Span<const uint8_t> data) override;
+
+ private:
+  VirtioPci(VirtioDevice& device, Options options, CommonConfig::Kicks kicks);
+  absl::Status AddCapabilities();
+  absl::StatusOr<uint8_t> AddVirtioCapability(uint8_t type, uint32_t offset, uint32_t length,
+                                              absl::Span<const uint8_t> more);
+  // What the guest wants to access through the PCI configuration access capability, if it makes
+  // sense.
+  struct Window {
+    uint32_t offset = 0;
+    uint32_t length = 0;
+  };
+  [[nodiscard]] std::optional<Window> PciConfigWindow(uint32_t offset) const;
+
+  VirtioDevice& device_;
+  const Options options_;
+  const CommonConfig::Kicks kicks_;
+  Msix msix_;
+  PciInterrupt interrupt_;
+
+  // The root serialises what uses these.
+  ConfigSpace config_;
+  uint32_t window_capability_ = 0;
+
+  Mutex mutex_;
+  CommonConfig common_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_DEVICES_VIRTIO_PCI_VIRTIO_PCI_H_
