@@ -1,0 +1,105 @@
+#include "devices/virtio/core/queue_device.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "devices/virtio/core/virtio_features.h"
+
+namespace touchstone {
+
+QueueDevice::QueueDevice(Traits traits, EventLoop& loop)
+    : traits_{.device_id = traits.device_id,
+              .queue_sizes = std::move(traits.queue_sizes),
+              .features = traits.features | kVirtioVersion1 | kVirtioEventIndex},
+      loop_(loop),
+      running_(traits_.queue_sizes.size()) {}
+
+void QueueDevice::ReadConfig(uint32_t /*offset*/, absl::Span<uint8_t> /*data*/) {}
+
+void QueueDevice::WriteConfig(uint32_t /*offset*/, absl::Span<const uint8_t> /*data*/) {}
+
+absl::Status QueueDevice::Attach(Driver driver) {
+  CHECK(!attached_ && driver.interrupt != nullptr);
+  if ((driver.features & ~traits_.features) != 0) {
+    return absl::InvalidArgumentError("the driver has features that were not offered");
+  }
+  driver_ = std::move(driver);
+  attached_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status QueueDevice::StartQueue(uint16_t index, VirtQueue queue) {
+  CHECK(attached_ && index < running_.size() && queue.kick() != nullptr);
+  Running& running = running_[index];
+  CHECK(!running.queue.has_value());
+  running.queue.emplace(std::move(queue));
+  running.reported = false;
+  // There may be chains already, whose kick somebody else has taken.
+  const EventFd& kick = *running.queue->kick();
+  kick.Signal();
+  running.watch = loop_.OnReadable(kick.fd(), [this, index] { Kicked(index); });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<QueuePosition> QueueDevice::StopQueue(uint16_t index) {
+  if (index >= running_.size() || !running_[index].queue.has_value()) {
+    return absl::FailedPreconditionError(absl::StrCat("queue ", index, " does not run"));
+  }
+  Running& running = running_[index];
+  running.watch.Reset();  // Waits for Kicked.
+  Drain(index);
+  Flush(index);
+  const QueuePosition position = running.queue->position();
+  running.queue.reset();
+  return position;
+}
+
+void QueueDevice::Reset() {
+  for (uint16_t index = 0; index < running_.size(); ++index) {
+    if (running_[index].queue.has_value()) StopQueue(index).IgnoreError();
+  }
+  driver_ = {};
+  attached_ = false;
+  OnReset();
+}
+
+absl::StatusOr<std::string> QueueDevice::Save() { return std::string(); }
+
+absl::Status QueueDevice::Restore(absl::string_view state) {
+  if (state.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("a device without state cannot take ", state.size(), " bytes of it"));
+}
+
+void QueueDevice::Flush(uint16_t queue) {
+  Running& running = running_[queue];
+  if (running.queue->NeedsSignal()) driver_.interrupt->SignalQueue(queue);
+  if (!running.queue->broken() || running.reported) return;
+  running.reported = true;
+  LOG(kWarning, "virtio", "device %d, queue %d: %s", traits_.device_id, queue,
+      running.queue->error());
+  driver_.interrupt->QueueBroken(queue);
+}
+
+void QueueDevice::Kicked(uint16_t index) {
+  VirtQueue& queue = *running_[index].queue;
+  queue.kick()->Drain();
+  queue.DisableKicks();
+  int served = 0;
+  do {
+    while (served < kChainsPerTurn) {
+      std::optional<ReadableChain> chain = queue.Pop();
+      if (!chain.has_value()) break;
+      ++served;
+      Handle(index, *std::move(chain));
+    }
+    if (served == kChainsPerTurn) {
+      queue.kick()->Signal();  // The rest has its turn later.
+      break;
+    }
+  } while (queue.EnableKicks());
+  Flush(index);
+}
+
+}  // namespace touchstone

@@ -1,0 +1,105 @@
+// The base of most devices: looks after kicks, notification suppression and interrupts, and hands
+// over one chain at a time.
+//
+//   class Rng final : public QueueDevice {
+//    public:
+//     explicit Rng(EventLoop& loop) : QueueDevice({.device_id = 4, .queue_sizes = {256}}, loop) {}
+//    private:
+//     void Handle(uint16_t queue, ReadableChain chain) override { ... }
+//   };
+//
+// A turn of the loop serves a limited number of chains of one queue, so that a driver that never
+// stops holds up neither other queues nor StopQueue.
+//
+// Ownership: the loop is borrowed. Destroy a device while no queue runs or on the loop's thread.
+// Threads: as VirtioDevice; Handle and what it calls run on the loop.
+
+#ifndef TOUCHSTONE_DEVICES_VIRTIO_CORE_QUEUE_DEVICE_H_
+#define TOUCHSTONE_DEVICES_VIRTIO_CORE_QUEUE_DEVICE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/event/event_loop.h"
+#include "devices/virtio/core/virt_queue.h"
+#include "devices/virtio/core/virtio_device.h"
+
+namespace touchstone {
+
+class QueueDevice : public VirtioDevice {
+ public:
+  struct Traits {
+    uint32_t device_id = 0;
+    std::vector<uint16_t> queue_sizes;
+    // Offered besides what every device offers: VERSION_1, EVENT_IDX.
+    uint64_t features = 0;
+  };
+
+  // Chains of a queue that one turn of the loop serves.
+  static constexpr int kChainsPerTurn = 256;
+
+  [[nodiscard]] uint32_t device_id() const final { return traits_.device_id; }
+  [[nodiscard]] absl::Span<const uint16_t> max_queue_sizes() const final {
+    return traits_.queue_sizes;
+  }
+  [[nodiscard]] uint64_t features() const final { return traits_.features; }
+
+  // Without a configuration, unless overridden.
+  void ReadConfig(uint32_t offset, absl::Span<uint8_t> data) override;
+  void WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) override;
+
+  absl::Status Attach(Driver driver) final;
+  absl::Status StartQueue(uint16_t index, VirtQueue queue) final;
+  absl::StatusOr<QueuePosition> StopQueue(uint16_t index) final;
+  void Reset() final;
+
+  // Without state, unless overridden.
+  absl::StatusOr<std::string> Save() override;
+  absl::Status Restore(absl::string_view state) override;
+
+ protected:
+  QueueDevice(Traits traits, EventLoop& loop);
+
+  // A request. The chain may be completed here, or later on the loop's thread and before Drain
+  // returns; Flush follows then.
+  virtual void Handle(uint16_t queue, ReadableChain chain) = 0;
+  // Completes all chains of this queue that Handle kept. Called on StopQueue's thread; Handle is
+  // not called for the queue any more.
+  virtual void Drain(uint16_t queue) { static_cast<void>(queue); }
+  // The driver is gone, no queue runs.
+  virtual void OnReset() {}
+
+  // Interrupts the driver if it wants that, after chains were completed outside of Handle. On the
+  // loop's thread, or inside Drain.
+  void Flush(uint16_t queue);
+
+  // What Attach was given.
+  [[nodiscard]] const Driver& driver() const { return driver_; }
+  [[nodiscard]] EventLoop& loop() { return loop_; }
+
+ private:
+  // The queue belongs to the loop while the watch is there, to the caller otherwise.
+  struct Running {
+    std::optional<VirtQueue> queue;
+    Watch watch;
+    bool reported = false;  // That the queue is broken.
+  };
+
+  void Kicked(uint16_t index);
+
+  const Traits traits_;
+  EventLoop& loop_;
+  bool attached_ = false;
+  Driver driver_;
+  std::vector<Running> running_;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_DEVICES_VIRTIO_CORE_QUEUE_DEVICE_H_

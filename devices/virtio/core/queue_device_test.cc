@@ -1,0 +1,244 @@
+#include "devices/virtio/core/queue_device.h"
+
+#include <atomic>
+#include <deque>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/event/epoll_loop.h"
+#include "base/event/manual_loop.h"
+#include "devices/virtio/core/virtio_features.h"
+#include "devices/virtio/testing/guest_driver.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace touchstone {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// Answers with what it reads; queue 1 keeps its chains until it is told to go on.
+class EchoDevice final : public QueueDevice {
+ public:
+  explicit EchoDevice(EventLoop& loop)
+      : QueueDevice({.device_id = 42,
+                     .queue_sizes = {512, 8},
+                     .features = kVirtioIndirectDescriptors | kVirtioPackedRing},
+                    loop) {}
+
+  void Finish() {
+    while (!kept_.empty()) {
+      Answer(std::move(kept_.front()));
+      kept_.pop_front();
+    }
+  }
+  void FinishAndFlush() {
+    Finish();
+    Flush(1);
+  }
+  [[nodiscard]] size_t kept() const { return kept_.size(); }
+  [[nodiscard]] int resets() const { return resets_; }
+
+ private:
+  static void Answer(ReadableChain chain) {
+    std::vector<uint8_t> bytes(std::min(chain.readable(), chain.writable()));
+    EXPECT_TRUE(chain.Read(absl::MakeSpan(bytes)).ok());
+    WritableChain answer = std::move(chain).IntoWritable();
+    EXPECT_TRUE(answer.Write(bytes).ok());
+    std::move(answer).Complete();
+  }
+  void Handle(uint16_t queue, ReadableChain chain) override {
+    if (queue == 1) return kept_.push_back(std::move(chain));
+    Answer(std::move(chain));
+  }
+  void Drain(uint16_t queue) override {
+    if (queue == 1) Finish();
+  }
+  void OnReset() override { ++resets_; }
+
+  std::deque<ReadableChain> kept_;
+  int resets_ = 0;
+};
+
+class QueueDeviceTest : public testing::TestWithParam<uint64_t> {
+ protected:
+  ManualLoop loop_;
+  EchoDevice device_{loop_};
+  GuestDriver guest_{device_, {.features = GetParam()}};
+};
+
+TEST_P(QueueDeviceTest, ServesWhatWasKickedAndInterrupts) {
+  guest_.Start();
+  loop_.RunReady();
+  guest_.queue(0).EnableSignals(true);
+  guest_.queue(0).Chain().Readable({1, 2, 3}).Writable(3).Send();
+  EXPECT_TRUE(guest_.Kick(0));
+  loop_.RunReady();
+
+  EXPECT_THAT(guest_.queue(0).PollUsed()->data, ElementsAre(1, 2, 3));
+  EXPECT_EQ(guest_.interrupt().queue_signals(0), 1);
+  EXPECT_EQ(guest_.interrupt().queue_signals(1), 0);
+}
+
+TEST_P(QueueDeviceTest, FindsChainsThatAreThereBeforeTheStart) {
+  guest_.Prepare();
+  guest_.queue(0).Chain().Readable({7}).Writable(1).Send();
+  guest_.Start();
+  loop_.RunReady();
+
+  EXPECT_THAT(guest_.queue(0).PollUsed()->data, ElementsAre(7));
+}
+
+TEST_P(QueueDeviceTest, OneInterruptForABatch) {
+  guest_.Start();
+  loop_.RunReady();
+  guest_.queue(0).EnableSignals(true);
+  for (int i = 0; i < 100; ++i) guest_.queue(0).Chain().Writable(1).Send();
+  guest_.Kick(0);
+  loop_.RunReady();
+
+  EXPECT_EQ(guest_.interrupt().queue_signals(0), 1);
+}
+
+TEST_P(QueueDeviceTest, MoreChainsThanATurnServesAreServedLater) {
+  guest_.Prepare();
+  for (int i = 0; i < 500; ++i) guest_.queue(0).Chain().Writable(1).Send();
+  guest_.Start();
+
+  EXPECT_GE(loop_.RunReady(), 2);
+
+  int used = 0;
+  while (guest_.queue(0).PollUsed().has_value()) ++used;
+  EXPECT_EQ(used, 500);
+}
+
+TEST_P(QueueDeviceTest, ChainsMayCompleteLater) {
+  guest_.Start();
+  loop_.RunReady();
+  guest_.queue(1).EnableSignals(true);
+  guest_.queue(1).Chain().Readable({5}).Writable(1).Send();
+  guest_.Kick(1);
+  loop_.RunReady();
+  ASSERT_EQ(device_.kept(), 1u);
+  EXPECT_EQ(guest_.interrupt().queue_signals(1), 0);
+
+  device_.FinishAndFlush();
+
+  EXPECT_THAT(guest_.queue(1).PollUsed()->data, ElementsAre(5));
+  EXPECT_EQ(guest_.interrupt().queue_signals(1), 1);
+}
+
+TEST_P(QueueDeviceTest, StopDrainsAndStartGoesOn) {
+  guest_.Start();
+  guest_.queue(1).Chain().Readable({1}).Writable(1).Send();
+  guest_.Kick(1);
+  loop_.RunReady();
+  guest_.queue(1).Chain().Readable({2}).Writable(1).Send();
+
+  const absl::StatusOr<QueuePosition> position = device_.StopQueue(1);
+  ASSERT_TRUE(position.ok());
+  EXPECT_THAT(guest_.queue(1).PollUsed()->data, ElementsAre(1));
+  loop_.RunReady();
+  EXPECT_FALSE(guest_.queue(1).PollUsed().has_value());
+  guest_.StartQueue(1, *position);
+  loop_.RunReady();
+  device_.FinishAndFlush();
+
+  EXPECT_THAT(guest_.queue(1).PollUsed()->data, ElementsAre(2));
+}
+
+TEST_P(QueueDeviceTest, StoppingWhatDoesNotRunIsAnError) {
+  EXPECT_EQ(device_.StopQueue(0).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(device_.StopQueue(2).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_P(QueueDeviceTest, ResetStopsAllAndAllowsANewStart) {
+  guest_.Start();
+  guest_.queue(1).Chain().Readable({1}).Writable(1).Send();
+  loop_.RunReady();
+
+  device_.Reset();
+  EXPECT_EQ(device_.kept(), 0u);
+  EXPECT_EQ(device_.resets(), 1);
+  guest_.Start();
+  guest_.queue(0).Chain().Readable({9}).Writable(1).Send();
+  guest_.Kick(0);
+  loop_.RunReady();
+
+  EXPECT_THAT(guest_.queue(0).PollUsed()->data, ElementsAre(9));
+}
+
+TEST_P(QueueDeviceTest, BrokenQueueIsReportedOnce) {
+  guest_.Prepare();
+  // As a driver area and as a descriptor, this is nothing that a driver may write.
+  guest_.Scribble(0, 0xFF);
+  guest_.Start();
+  loop_.RunReady();
+  guest_.kick(0).Signal();
+  loop_.RunReady();
+
+  EXPECT_EQ(guest_.interrupt().broken(0), (GetParam() & kVirtioPackedRing) != 0 ? 0 : 1);
+  EXPECT_EQ(guest_.interrupt().broken(1), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Features, QueueDeviceTest,
+                         testing::Values(0, kVirtioEventIndex, kVirtioPackedRing,
+                                         kVirtioPackedRing | kVirtioEventIndex));
+
+TEST(QueueDeviceFeaturesTest, OffersWhatEveryDeviceDoes) {
+  ManualLoop loop;
+  const EchoDevice device(loop);
+
+  EXPECT_EQ(device.features(),
+            kVirtioVersion1 | kVirtioEventIndex | kVirtioIndirectDescriptors | kVirtioPackedRing);
+  EXPECT_THAT(device.max_queue_sizes(), ElementsAre(512, 8));
+  EXPECT_EQ(device.device_id(), 42u);
+}
+
+TEST(QueueDeviceFeaturesTest, UnknownFeaturesAreRefused) {
+  ManualLoop loop;
+  EchoDevice device(loop);
+  RecordingInterrupt interrupt;
+
+  EXPECT_EQ(device.Attach({.features = 1, .interrupt = &interrupt}).code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(QueueDeviceStateTest, DeviceWithoutStateHasNone) {
+  ManualLoop loop;
+  EchoDevice device(loop);
+
+  EXPECT_EQ(*device.Save(), "");
+  EXPECT_TRUE(device.Restore("").ok());
+  EXPECT_THAT(std::string(device.Restore("x").message()), HasSubstr("1 bytes"));
+}
+
+// Under ThreadSanitizer: the loop on one thread, the transport and the driver on another.
+TEST(QueueDeviceThreadTest, StopsWhileTheLoopRuns) {
+  std::unique_ptr<EpollLoop> loop = EpollLoop::Create().value();
+  EchoDevice device(*loop);
+  std::thread runner([&loop] { loop->Run(); });
+  GuestDriver guest(device, {.features = kVirtioEventIndex});
+
+  int served = 0;
+  for (int i = 0; i < 50; ++i) {
+    guest.Start();
+    guest.queue(0).Chain().Readable({1}).Writable(1).Send();
+    guest.Kick(0);
+    if (i % 2 == 0) {
+      while (!guest.queue(0).PollUsed().has_value()) std::this_thread::yield();
+      ++served;
+    }
+    device.Reset();
+  }
+  loop->Stop();
+  runner.join();
+
+  EXPECT_EQ(served, 25);
+}
+
+}  // namespace
+}  // namespace touchstone
