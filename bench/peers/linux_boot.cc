@@ -7,8 +7,9 @@
 // Columns: seconds from the start of the process to the marker that the guest's init prints
 // (virtual seconds under `ci/lab --icount`); all KVM exits until then, those that went to user
 // space (fpu_reload: once a KVM_RUN), page faults fixed; PSS of all mappings but the guest's
-// memory after an idle second, threads, descriptors; voluntary context switches of the monitor in
-// five idle seconds.
+// memory after an idle second, threads, descriptors; voluntary context switches in five idle
+// seconds of all the monitor's threads, and of those among them that are called vcpu (Touchstone's
+// vCPUs; QEMU's threads have no names of their own, so its vCPU is in the first figure only).
 // --trace prints KVM's exit reasons and the ports and addresses that left the kernel as well; it
 // slows the guest down, so its times do not count.
 
@@ -29,6 +30,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -144,19 +146,18 @@ size_t CountEntries(const std::string& folder) {
   return static_cast<size_t>(std::distance(begin(entries), end(entries)));
 }
 
-// Of all threads together.
-uint64_t VoluntarySwitches(pid_t pid, const std::string& name_prefix, bool with_prefix) {
+// Of all threads whose name begins so, together.
+uint64_t VoluntarySwitches(pid_t pid, const std::string& name_prefix) {
   uint64_t total = 0;
   std::error_code error;
   for (const auto& task :
        std::filesystem::directory_iterator(absl::StrCat("/proc/", pid, "/task"), error)) {
-    const bool matches = absl::StartsWith(ReadText(task.path().string() + "/comm"), name_prefix);
-    if (matches != with_prefix) continue;
+    if (!absl::StartsWith(ReadText(task.path().string() + "/comm"), name_prefix)) continue;
     for (absl::string_view line :
          absl::StrSplit(ReadText(task.path().string() + "/status"), '\n')) {
       uint64_t value = 0;
       if (absl::ConsumePrefix(&line, "voluntary_ctxt_switches:") &&
-          absl::SimpleAtoi(line, &value)) {
+          absl::SimpleAtoi(absl::StripAsciiWhitespace(line), &value)) {
         total += value;
       }
     }
@@ -264,14 +265,14 @@ bool Measure(const Peer& peer, bool trace) {
       sleep(1);
       uint64_t huge = 0;
       const uint64_t pss = OwnPss(pid, &huge);
-      const uint64_t own = VoluntarySwitches(pid, "vcpu", false);
-      const uint64_t vcpu = VoluntarySwitches(pid, "vcpu", true);
+      const uint64_t all = VoluntarySwitches(pid, "");
+      const uint64_t vcpu = VoluntarySwitches(pid, "vcpu");
       sleep(5);
       std::printf(" %7llu %4zu %4zu %6llu %6llu %7llu\n", static_cast<unsigned long long>(pss),
                   CountEntries(absl::StrCat("/proc/", pid, "/task")),
                   CountEntries(absl::StrCat("/proc/", pid, "/fd")),
-                  static_cast<unsigned long long>(VoluntarySwitches(pid, "vcpu", false) - own),
-                  static_cast<unsigned long long>(VoluntarySwitches(pid, "vcpu", true) - vcpu),
+                  static_cast<unsigned long long>(VoluntarySwitches(pid, "") - all),
+                  static_cast<unsigned long long>(VoluntarySwitches(pid, "vcpu") - vcpu),
                   static_cast<unsigned long long>(huge / 1024));
     }
   } else {
