@@ -99,6 +99,7 @@ TEST(BareMetalTest, AHaltedGuestIsStoppedFromOutside) {
 
 int CountEntries(const char* folder) {
   DIR* const directory = opendir(folder);
+  if (directory == nullptr) return -1;
   int count = 0;
   while (readdir(directory) != nullptr) ++count;
   closedir(directory);
