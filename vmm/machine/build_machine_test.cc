@@ -141,7 +141,7 @@ TEST_F(BuildMachineTest, TheGuestFindsTheHostBridgeAndPvpanic) {
 }
 
 TEST_F(BuildMachineTest, MemoryIsSlotsOnBothSidesOfTheHole) {
-  config_.mutable_mem()->set_size(5 * 1024);
+  config_.mutable_mem()->set_size(5120);
 
   auto machine = Build();
 

@@ -35,7 +35,8 @@ class SplitQueueTest : public testing::Test {
   }
   void SetIndirect(uint32_t index, const SplitDescriptor& descriptor) {
     ASSERT_TRUE(
-        memory_.WriteObject(GuestAddress{kTable} + index * kDescriptorSize, descriptor).ok());
+        memory_.WriteObject(GuestAddress{kTable} + uint64_t{index} * kDescriptorSize, descriptor)
+            .ok());
   }
 
   GuestMemory memory_ = GuestMemory::Create({kRegion}, {}).value();
@@ -322,7 +323,7 @@ TEST(SplitQueueMemoryTest, DescriptorsInFlightAreBounded) {
   for (uint32_t i = 0; i < kBig; ++i) {
     const uint16_t flags = i + 1 < kBig ? kDescriptorNext : 0;
     ASSERT_TRUE(memory
-                    .WriteObject(GuestAddress{table + i * kDescriptorSize},
+                    .WriteObject(GuestAddress{table + uint64_t{i} * kDescriptorSize},
                                  SplitDescriptor{0, 1, flags, static_cast<uint16_t>(i + 1)})
                     .ok());
   }
