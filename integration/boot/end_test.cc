@@ -234,7 +234,8 @@ TEST_P(GuestEndTest, RestoresTheTerminal) {
   EXPECT_THAT(FilesIn(folder), IsEmpty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Ways, GuestEndTest, ::testing::Values("off", "cf9", "i8042", "fault"),
+// Not "fault": a KVM that emulates has no INT3 in long mode, and the guest may hang there.
+INSTANTIATE_TEST_SUITE_P(Ways, GuestEndTest, ::testing::Values("off", "cf9", "i8042"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(TerminalTest, ControlCharactersAreForTheGuest) {
