@@ -13,7 +13,8 @@ QueueDevice::QueueDevice(Traits traits, EventLoop& loop)
               .queue_sizes = std::move(traits.queue_sizes),
               .features = traits.features | kVirtioVersion1 | kVirtioEventIndex},
       loop_(loop),
-      running_(traits_.queue_sizes.size()) {}
+      running_(traits_.queue_sizes.size()),
+      kicks_(traits_.queue_sizes.size()) {}
 
 void QueueDevice::ReadConfig(uint32_t /*offset*/, absl::Span<uint8_t> /*data*/) {}
 
@@ -26,6 +27,8 @@ absl::Status QueueDevice::Attach(Driver driver) {
   }
   driver_ = std::move(driver);
   attached_ = true;
+  MutexLock lock(signal_mutex_);
+  interrupt_ = driver_.interrupt;
   return absl::OkStatus();
 }
 
@@ -35,6 +38,10 @@ absl::Status QueueDevice::StartQueue(uint16_t index, VirtQueue queue) {
   CHECK(!running.queue.has_value());
   running.queue.emplace(std::move(queue));
   running.reported = false;
+  {
+    MutexLock lock(signal_mutex_);
+    kicks_[index] = running.queue->config().kick;
+  }
   // There may be chains already, whose kick somebody else has taken.
   const EventFd& kick = *running.queue->kick();
   kick.Signal();
@@ -48,6 +55,10 @@ absl::StatusOr<QueuePosition> QueueDevice::StopQueue(uint16_t index) {
   }
   Running& running = running_[index];
   running.watch.Reset();  // Waits for Kicked.
+  {
+    MutexLock lock(signal_mutex_);
+    kicks_[index] = nullptr;
+  }
   Drain(index);
   Flush(index);
   const QueuePosition position = running.queue->position();
@@ -58,6 +69,10 @@ absl::StatusOr<QueuePosition> QueueDevice::StopQueue(uint16_t index) {
 void QueueDevice::Reset() {
   for (uint16_t index = 0; index < running_.size(); ++index) {
     if (running_[index].queue.has_value()) StopQueue(index).IgnoreError();
+  }
+  {
+    MutexLock lock(signal_mutex_);
+    interrupt_ = nullptr;
   }
   driver_ = {};
   attached_ = false;
@@ -82,14 +97,26 @@ void QueueDevice::Flush(uint16_t queue) {
   driver_.interrupt->QueueBroken(queue);
 }
 
+void QueueDevice::Resume(uint16_t queue) {
+  MutexLock lock(signal_mutex_);
+  if (kicks_[queue] != nullptr) kicks_[queue]->Signal();
+}
+
+void QueueDevice::SignalConfig() {
+  MutexLock lock(signal_mutex_);
+  if (interrupt_ != nullptr) interrupt_->SignalConfig();
+}
+
 void QueueDevice::Kicked(uint16_t index) {
   VirtQueue& queue = *running_[index].queue;
   queue.kick()->Drain();
   queue.DisableKicks();
   int served = 0;
+  bool accepts = true;
   do {
     while (served < kChainsPerTurn) {
-      std::optional<ReadableChain> chain = queue.Pop();
+      accepts = Accepts(index);
+      std::optional<ReadableChain> chain = accepts ? queue.Pop() : std::nullopt;
       if (!chain.has_value()) break;
       ++served;
       Handle(index, *std::move(chain));
@@ -98,7 +125,8 @@ void QueueDevice::Kicked(uint16_t index) {
       queue.kick()->Signal();  // The rest has its turn later.
       break;
     }
-  } while (queue.EnableKicks());
+    // Kicks would change nothing: Resume is the next signal.
+  } while (accepts && queue.EnableKicks());
   Flush(index);
 }
 

@@ -11,6 +11,9 @@
 // A turn of the loop serves a limited number of chains of one queue, so that a driver that never
 // stops holds up neither other queues nor StopQueue.
 //
+// A device that waits for something else than its driver (input from the host, room in a file)
+// leaves chains in the ring meanwhile: Accepts says so, Resume ends it.
+//
 // Ownership: the loop is borrowed. Destroy a device while no queue runs or on the loop's thread.
 // Threads: as VirtioDevice; Handle and what it calls run on the loop.
 
@@ -18,15 +21,19 @@
 #define TOUCHSTONE_DEVICES_VIRTIO_CORE_QUEUE_DEVICE_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/event/event_loop.h"
+#include "base/event_fd.h"
+#include "base/mutex.h"
 #include "devices/virtio/core/virt_queue.h"
 #include "devices/virtio/core/virtio_device.h"
 
@@ -66,6 +73,15 @@ class QueueDevice : public VirtioDevice {
  protected:
   QueueDevice(Traits traits, EventLoop& loop);
 
+  // Whether the device takes a chain of this queue now; asked before each. When it does not, what
+  // is in the ring stays there until Resume. Chains that were kept may be completed here.
+  virtual bool Accepts(uint16_t queue) {
+    static_cast<void>(queue);
+    return true;
+  }
+  // Has Accepts asked again, soon. Thread-safe; harmless when the queue does not run.
+  void Resume(uint16_t queue);
+
   // A request. The chain may be completed here, or later on the loop's thread and before Drain
   // returns; Flush follows then.
   virtual void Handle(uint16_t queue, ReadableChain chain) = 0;
@@ -79,7 +95,10 @@ class QueueDevice : public VirtioDevice {
   // loop's thread, or inside Drain.
   void Flush(uint16_t queue);
 
-  // What Attach was given.
+  // Tells the driver that the configuration changed, if there is one. Thread-safe.
+  void SignalConfig();
+
+  // What Attach was given. For the loop while a queue runs.
   [[nodiscard]] const Driver& driver() const { return driver_; }
   [[nodiscard]] EventLoop& loop() { return loop_; }
 
@@ -98,6 +117,11 @@ class QueueDevice : public VirtioDevice {
   bool attached_ = false;
   Driver driver_;
   std::vector<Running> running_;
+
+  // What any thread may signal at any moment.
+  Mutex signal_mutex_;
+  VirtioInterrupt* interrupt_ ABSL_GUARDED_BY(signal_mutex_) = nullptr;
+  std::vector<std::shared_ptr<const EventFd>> kicks_ ABSL_GUARDED_BY(signal_mutex_);
 };
 
 }  // namespace touchstone

@@ -41,6 +41,11 @@ class EchoDevice final : public QueueDevice {
   }
   [[nodiscard]] size_t kept() const { return kept_.size(); }
   [[nodiscard]] int resets() const { return resets_; }
+  void Open(bool open) {
+    open_ = open;
+    Resume(0);
+  }
+  using QueueDevice::SignalConfig;
 
  private:
   static void Answer(ReadableChain chain) {
@@ -50,6 +55,7 @@ class EchoDevice final : public QueueDevice {
     EXPECT_TRUE(answer.Write(bytes).ok());
     std::move(answer).Complete();
   }
+  bool Accepts(uint16_t queue) override { return queue == 1 || open_; }
   void Handle(uint16_t queue, ReadableChain chain) override {
     if (queue == 1) return kept_.push_back(std::move(chain));
     Answer(std::move(chain));
@@ -61,6 +67,7 @@ class EchoDevice final : public QueueDevice {
 
   std::deque<ReadableChain> kept_;
   int resets_ = 0;
+  std::atomic<bool> open_ = true;
 };
 
 class QueueDeviceTest : public testing::TestWithParam<uint64_t> {
@@ -129,6 +136,49 @@ TEST_P(QueueDeviceTest, ChainsMayCompleteLater) {
 
   EXPECT_THAT(guest_.queue(1).PollUsed()->data, ElementsAre(5));
   EXPECT_EQ(guest_.interrupt().queue_signals(1), 1);
+}
+
+TEST_P(QueueDeviceTest, WhatIsNotAcceptedStaysInTheRingUntilResumed) {
+  guest_.Start();
+  loop_.RunReady();
+  device_.Open(false);
+  guest_.queue(0).Chain().Readable({6}).Writable(1).Send();
+  guest_.Kick(0);
+  loop_.RunReady();
+  EXPECT_FALSE(guest_.queue(0).PollUsed().has_value());
+
+  device_.Open(true);
+  loop_.RunReady();
+
+  EXPECT_THAT(guest_.queue(0).PollUsed()->data, ElementsAre(6));
+}
+
+TEST_P(QueueDeviceTest, StopLeavesWhatIsNotAcceptedToTheNextStart) {
+  guest_.Start();
+  loop_.RunReady();
+  device_.Open(false);
+  guest_.queue(0).Chain().Readable({8}).Writable(1).Send();
+  guest_.Kick(0);
+  loop_.RunReady();
+
+  const QueuePosition position = device_.StopQueue(0).value();
+  device_.Open(true);
+  loop_.RunReady();
+  EXPECT_FALSE(guest_.queue(0).PollUsed().has_value());
+  guest_.StartQueue(0, position);
+  loop_.RunReady();
+
+  EXPECT_THAT(guest_.queue(0).PollUsed()->data, ElementsAre(8));
+}
+
+TEST_P(QueueDeviceTest, ConfigurationSignalsReachOnlyADriver) {
+  device_.SignalConfig();
+  guest_.Start();
+  device_.SignalConfig();
+  device_.Reset();
+  device_.SignalConfig();
+
+  EXPECT_EQ(guest_.interrupt().config_signals(), 1);
 }
 
 TEST_P(QueueDeviceTest, StopDrainsAndStartGoesOn) {
@@ -216,12 +266,22 @@ TEST(QueueDeviceStateTest, DeviceWithoutStateHasNone) {
   EXPECT_THAT(std::string(device.Restore("x").message()), HasSubstr("1 bytes"));
 }
 
-// Under ThreadSanitizer: the loop on one thread, the transport and the driver on another.
+// Under ThreadSanitizer: the loop on one thread, the transport and the driver on another, the
+// host's side of the device on a third.
 TEST(QueueDeviceThreadTest, StopsWhileTheLoopRuns) {
   std::unique_ptr<EpollLoop> loop = EpollLoop::Create().value();
   EchoDevice device(*loop);
   std::thread runner([&loop] { loop->Run(); });
   GuestDriver guest(device, {.features = kVirtioEventIndex});
+
+  std::atomic<bool> resumes = true;
+  std::thread resumer([&device, &resumes] {
+    while (resumes) {
+      device.Open(true);
+      device.SignalConfig();
+      std::this_thread::yield();
+    }
+  });
 
   int served = 0;
   for (int i = 0; i < 50; ++i) {
@@ -234,6 +294,8 @@ TEST(QueueDeviceThreadTest, StopsWhileTheLoopRuns) {
     }
     device.Reset();
   }
+  resumes = false;
+  resumer.join();
   loop->Stop();
   runner.join();
 
