@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/event/epoll_loop.h"
 #include "base/log.h"
+#include "base/program_pages.h"
 #include "base/status.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/kvm/kvm_hypervisor.h"
@@ -48,6 +49,8 @@ absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
   ASSIGN_OR_RETURN(machine, BuildMachine(config, {hypervisor.get(), loop.get(), &SystemClock()},
                                          [raw = loop.get()] { raw->Stop(); }));
   machine->Start();
+  // Most of the program has done its work.
+  ReleaseProgramPages();
   loop->Run();
   machine->Stop();
   return CodeOf(*machine->lifecycle().end());
