@@ -134,6 +134,16 @@ absl::Status WritableChain::Commit(uint64_t size) {
   return absl::OkStatus();
 }
 
+absl::Status WritableChain::SkipTouched(uint64_t size) {
+  if (size > slot_->writable_bytes) return TooShort(size, slot_->writable_bytes);
+  Cursor cursor = {slot_->index, slot_->offset};
+  ForEachPiece(*slot_, cursor, size, [this](GuestAddress address, uint32_t piece) {
+    slot_->queue->memory().MarkDirty(address, piece);
+    return absl::OkStatus();
+  }).IgnoreError();
+  return Skip(size);
+}
+
 absl::Status WritableChain::Skip(uint64_t size) {
   if (size > slot_->writable_bytes) return TooShort(size, slot_->writable_bytes);
   if (size == 0) return absl::OkStatus();

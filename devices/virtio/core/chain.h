@@ -88,6 +88,8 @@ class WritableChain final : public ChainHandle {
   // Leaves the next `size` bytes as they are. The driver is told of bytes from the start of the
   // buffers on (Virtio 1.2, 2.7.8.2), so what is written after a skip does not count.
   absl::Status Skip(uint64_t size);
+  // As Skip, for bytes that a system call may have stored before it failed.
+  absl::Status SkipTouched(uint64_t size);
 
   void Complete() &&;
 

@@ -45,7 +45,7 @@ absl::Status QueueDevice::StartQueue(uint16_t index, VirtQueue queue) {
   // There may be chains already, whose kick somebody else has taken.
   const EventFd& kick = *running.queue->kick();
   kick.Signal();
-  running.watch = loop_.OnReadable(kick.fd(), [this, index] { Kicked(index); });
+  running.watch = LoopOf(index).OnReadable(kick.fd(), [this, index] { Kicked(index); });
   return absl::OkStatus();
 }
 
@@ -127,6 +127,7 @@ void QueueDevice::Kicked(uint16_t index) {
     }
     // Kicks would change nothing: Resume is the next signal.
   } while (accepts && queue.EnableKicks());
+  EndBatch(index);
   Flush(index);
 }
 

@@ -15,7 +15,7 @@
 // leaves chains in the ring meanwhile: Accepts says so, Resume ends it.
 //
 // Ownership: the loop is borrowed. Destroy a device while no queue runs or on the loop's thread.
-// Threads: as VirtioDevice; Handle and what it calls run on the loop.
+// Threads: as VirtioDevice; Handle and what it calls run on the queue's loop.
 
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_CORE_QUEUE_DEVICE_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_CORE_QUEUE_DEVICE_H_
@@ -85,6 +85,14 @@ class QueueDevice : public VirtioDevice {
   // A request. The chain may be completed here, or later on the loop's thread and before Drain
   // returns; Flush follows then.
   virtual void Handle(uint16_t queue, ReadableChain chain) = 0;
+  // There are no more chains for now: what Handle gathered can be sent off as one batch. Interrupts
+  // follow.
+  virtual void EndBatch(uint16_t queue) { static_cast<void>(queue); }
+  // The loop that serves this queue, for devices that have several. Does not change.
+  virtual EventLoop& LoopOf(uint16_t queue) {
+    static_cast<void>(queue);
+    return loop_;
+  }
   // Completes all chains of this queue that Handle kept. Called on StopQueue's thread; Handle is
   // not called for the queue any more.
   virtual void Drain(uint16_t queue) { static_cast<void>(queue); }
@@ -92,7 +100,7 @@ class QueueDevice : public VirtioDevice {
   virtual void OnReset() {}
 
   // Interrupts the driver if it wants that, after chains were completed outside of Handle. On the
-  // loop's thread, or inside Drain.
+  // thread of the queue's loop, or inside Drain.
   void Flush(uint16_t queue);
 
   // Tells the driver that the configuration changed, if there is one. Thread-safe.

@@ -46,6 +46,7 @@ class EchoDevice final : public QueueDevice {
     Resume(0);
   }
   using QueueDevice::SignalConfig;
+  [[nodiscard]] int batches() const { return batches_; }
 
  private:
   static void Answer(ReadableChain chain) {
@@ -63,11 +64,28 @@ class EchoDevice final : public QueueDevice {
   void Drain(uint16_t queue) override {
     if (queue == 1) Finish();
   }
+  void EndBatch(uint16_t queue) override {
+    if (queue == 0) ++batches_;
+  }
   void OnReset() override { ++resets_; }
 
   std::deque<ReadableChain> kept_;
   int resets_ = 0;
   std::atomic<bool> open_ = true;
+  int batches_ = 0;
+};
+
+// Queue 1 has a loop of its own.
+class TwoLoops final : public QueueDevice {
+ public:
+  TwoLoops(EventLoop& loop, EventLoop& second)
+      : QueueDevice({.device_id = 42, .queue_sizes = {8, 8}}, loop), second_(second) {}
+
+ private:
+  void Handle(uint16_t /*queue*/, ReadableChain chain) override { std::move(chain).Complete(); }
+  EventLoop& LoopOf(uint16_t queue) override { return queue == 1 ? second_ : loop(); }
+
+  EventLoop& second_;
 };
 
 class QueueDeviceTest : public testing::TestWithParam<uint64_t> {
@@ -108,6 +126,32 @@ TEST_P(QueueDeviceTest, OneInterruptForABatch) {
   loop_.RunReady();
 
   EXPECT_EQ(guest_.interrupt().queue_signals(0), 1);
+}
+
+TEST_P(QueueDeviceTest, ABatchEndsOnce) {
+  guest_.Start();
+  loop_.RunReady();
+  const int before = device_.batches();
+  for (int i = 0; i < 100; ++i) guest_.queue(0).Chain().Writable(1).Send();
+  guest_.Kick(0);
+  loop_.RunReady();
+
+  EXPECT_EQ(device_.batches(), before + 1);
+}
+
+TEST_P(QueueDeviceTest, AQueueIsServedByItsOwnLoop) {
+  ManualLoop second;
+  TwoLoops device(loop_, second);
+  GuestDriver guest(device, {.features = GetParam()});
+  guest.Start();
+  guest.queue(0).Chain().Writable(1).Send();
+  guest.queue(1).Chain().Writable(1).Send();
+
+  loop_.RunReady();
+  EXPECT_TRUE(guest.queue(0).PollUsed().has_value());
+  EXPECT_FALSE(guest.queue(1).PollUsed().has_value());
+  second.RunReady();
+  EXPECT_TRUE(guest.queue(1).PollUsed().has_value());
 }
 
 TEST_P(QueueDeviceTest, MoreChainsThanATurnServesAreServedLater) {

@@ -293,6 +293,24 @@ TEST_P(VirtQueueTest, WhatFollowsASkipIsNotCountedAsWritten) {
   EXPECT_THAT(used->data, ElementsAre(1, 0, 0, 0, 2, 2));
 }
 
+TEST_P(VirtQueueTest, WhatIsSkippedAsTouchedIsDirtyAndNotWritten) {
+  VirtQueue queue = Make();
+  driver_.Chain().Writable(6).Send();
+
+  WritableChain answer = std::move(*queue.Pop()).IntoWritable();
+  memory_.regions()[0].dirty->Take();
+  EXPECT_FALSE(answer.SkipTouched(7).ok());
+  ASSERT_TRUE(answer.SkipTouched(5).ok());
+  const std::vector<uint64_t> dirty = memory_.regions()[0].dirty->Take();
+  ASSERT_TRUE(answer.WriteObject<uint8_t>(1).ok());
+  std::move(answer).Complete();
+
+  EXPECT_NE(dirty, std::vector<uint64_t>(dirty.size()));
+  const auto used = driver_.PollUsed();
+  EXPECT_EQ(used->length, 0u);
+  EXPECT_THAT(used->data, ElementsAre(0, 0, 0, 0, 0, 1));
+}
+
 TEST_P(VirtQueueTest, IndirectChainOfAsManyDescriptorsAsTheQueue) {
   if ((features() & kVirtioIndirectDescriptors) == 0) GTEST_SKIP() << "no indirect descriptors";
   VirtQueue queue = Make();
