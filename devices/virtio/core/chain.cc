@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "devices/virtio/core/queue_core.h"
@@ -151,6 +152,14 @@ absl::Status WritableChain::Skip(uint64_t size) {
   slot_->writable_bytes -= size;
   slot_->skipped = true;
   return absl::OkStatus();
+}
+
+void WritableChain::CompleteAll(absl::Span<WritableChain> chains) {
+  if (chains.empty()) return;
+  QueueCore* const queue = chains[0].slot_->queue;
+  absl::InlinedVector<ChainSlot*, 32> slots;
+  for (WritableChain& chain : chains) slots.push_back(chain.Release());
+  queue->CompleteAll(slots);
 }
 
 void WritableChain::Complete() && {

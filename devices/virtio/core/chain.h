@@ -92,9 +92,13 @@ class WritableChain final : public ChainHandle {
   absl::Status SkipTouched(uint64_t size);
 
   void Complete() &&;
+  // Completes several chains of one queue, in their order, at one moment: the driver sees all of
+  // them or none, as it must when they belong together (Virtio 1.2, 5.1.6.4.1).
+  static void CompleteAll(absl::Span<WritableChain> chains);
 
  private:
   friend class ReadableChain;
+  friend class VirtQueue;
   explicit WritableChain(ChainSlot* slot) : ChainHandle(slot) {}
 };
 

@@ -134,16 +134,24 @@ const char* PackedRing::TakeIndirect(const GuestMemory& memory, const PackedDesc
   return nullptr;
 }
 
-void PackedRing::Return(const ChainSlot& slot) {
+void PackedRing::Untake(const ChainSlot& slot) {
+  const uint32_t entries = slot.ring_descriptors;
+  in_flight_ -= entries;
+  uint32_t before = position_.available;
+  if (before < entries) {
+    before += size_;
+    position_.available_wrap = !position_.available_wrap;
+  }
+  position_.available = static_cast<uint16_t>(before - entries);
+}
+
+PackedRing::UsedDescriptor PackedRing::NextUsed(const ChainSlot& slot) {
   // Virtio 1.2, 2.8.5: WRITE in a used descriptor says that its length means something.
   uint16_t flags = slot.written > 0 ? kDescriptorWrite : 0;
   if (position_.used_wrap) flags |= kPackedDescriptorAvailable | kPackedDescriptorUsed;
   const uint64_t length = std::min<uint64_t>(slot.written, 0xFFFF'FFFF);
-  // Release: what was written into the buffers is visible before the descriptor is used. Length, id
-  // and flags go in one store, so that none is seen without the others.
-  descriptors_.Store<uint64_t>(position_.used * kDescriptorSize + kLengthIdFlags,
-                               length | uint64_t{slot.id} << 32 | uint64_t{flags} << 48,
-                               std::memory_order_release);
+  const UsedDescriptor used = {.offset = position_.used * kDescriptorSize + kLengthIdFlags,
+                               .value = length | uint64_t{slot.id} << 32 | uint64_t{flags} << 48};
   const uint32_t entries = slot.ring_descriptors;
   in_flight_ -= entries;
   returned_entries_ = std::min(returned_entries_ + entries, size_);
@@ -154,6 +162,26 @@ void PackedRing::Return(const ChainSlot& slot) {
     position_.used_wrap = !position_.used_wrap;
   }
   position_.used = static_cast<uint16_t>(next);
+  return used;
+}
+
+void PackedRing::Return(const ChainSlot& slot) {
+  const UsedDescriptor used = NextUsed(slot);
+  // Release: what was written into the buffers is visible before the descriptor is used. Length, id
+  // and flags go in one store, so that none is seen without the others.
+  descriptors_.Store<uint64_t>(used.offset, used.value, std::memory_order_release);
+}
+
+// The driver looks at the first, which is written last.
+void PackedRing::ReturnAll(absl::Span<ChainSlot* const> slots) {
+  if (slots.empty()) return;
+  const UsedDescriptor first = NextUsed(*slots[0]);
+  for (const ChainSlot* const slot : slots.subspan(1)) {
+    const UsedDescriptor used = NextUsed(*slot);
+    descriptors_.Store<uint64_t>(used.offset, used.value, std::memory_order_relaxed);
+  }
+  // Release: as in Return, and the others are visible before the first.
+  descriptors_.Store<uint64_t>(first.offset, first.value, std::memory_order_release);
 }
 
 void PackedRing::EnableKicks() {

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "base/memory/guest_memory.h"
 #include "base/memory/guest_window.h"
 #include "devices/virtio/core/chain_slot.h"
@@ -29,7 +30,9 @@ class PackedRing {
 
   bool HasNext(const char*& error) const;
   const char* Take(const GuestMemory& memory, ChainSlot& slot);
+  void Untake(const ChainSlot& slot);
   void Return(const ChainSlot& slot);
+  void ReturnAll(absl::Span<ChainSlot* const> slots);
 
   void EnableKicks();
   void DisableKicks();
@@ -40,8 +43,16 @@ class PackedRing {
   [[nodiscard]] uint32_t id_limit() const { return 0x10000; }
 
  private:
+  // A used descriptor: where it goes, and the quadword of length, id and flags.
+  struct UsedDescriptor {
+    uint32_t offset = 0;
+    uint64_t value = 0;
+  };
+
   PackedRing(const QueueLayout& layout, uint64_t features, const QueuePosition& position,
              GuestWindow descriptors, GuestWindow driver, GuestWindow device);
+  // The next used descriptor, for this chain; the position is behind it then.
+  UsedDescriptor NextUsed(const ChainSlot& slot);
   const char* TakeChain(const GuestMemory& memory, ChainSlot& slot, uint32_t& entries);
   const char* TakeIndirect(const GuestMemory& memory, const PackedDescriptor& table, uint32_t count,
                            ChainSlot& slot) const;

@@ -54,6 +54,20 @@ void QueueCore::Complete(ChainSlot* slot) {
   Free(slot);
 }
 
+void QueueCore::CompleteAll(absl::Span<ChainSlot* const> slots) {
+  if (!abandoned_) {
+    WithRing([slots](auto& ring) { ring.ReturnAll(slots); });
+  }
+  stats_.completed += slots.size();
+  for (size_t i = 0; i < slots.size(); ++i) Free(slots[i]);  // The last may delete this.
+}
+
+void QueueCore::PutBack(ChainSlot* slot) {
+  WithRing([slot](auto& ring) { ring.Untake(*slot); });
+  --stats_.popped;
+  Free(slot);
+}
+
 void QueueCore::Drop(ChainSlot* slot) {
   slot->written = 0;
   ++stats_.dropped;

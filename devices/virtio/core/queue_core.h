@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "base/memory/guest_memory.h"
 #include "devices/virtio/core/chain_slot.h"
 #include "devices/virtio/core/packed_ring.h"
@@ -38,6 +39,10 @@ class QueueCore {
   // thing that kept it.
   void Complete(ChainSlot* slot);
   void Drop(ChainSlot* slot);
+  // The same for several, at one moment.
+  void CompleteAll(absl::Span<ChainSlot* const> slots);
+  // The chain that was taken last was not taken.
+  void PutBack(ChainSlot* slot);
   // The VirtQueue is gone: chains in flight complete into nothing. May delete this.
   void Abandon();
 

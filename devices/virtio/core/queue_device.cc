@@ -110,6 +110,10 @@ void QueueDevice::SignalConfig() {
 void QueueDevice::Kicked(uint16_t index) {
   VirtQueue& queue = *running_[index].queue;
   queue.kick()->Drain();
+  OnKick(index, queue);
+}
+
+void QueueDevice::OnKick(uint16_t index, VirtQueue& queue) {
   queue.DisableKicks();
   int served = 0;
   bool accepts = true;

@@ -93,6 +93,10 @@ class QueueDevice : public VirtioDevice {
     static_cast<void>(queue);
     return loop_;
   }
+  // The driver kicked this queue, which has just started or may have new chains: hands them to
+  // Handle, unless overridden by a device that pops chains when it has a use for them. Such a
+  // device asks for the next kick (VirtQueue::EnableKicks) and calls Flush itself.
+  virtual void OnKick(uint16_t index, VirtQueue& queue);
   // Completes all chains of this queue that Handle kept. Called on StopQueue's thread; Handle is
   // not called for the queue any more.
   virtual void Drain(uint16_t queue) { static_cast<void>(queue); }
@@ -105,6 +109,11 @@ class QueueDevice : public VirtioDevice {
 
   // Tells the driver that the configuration changed, if there is one. Thread-safe.
   void SignalConfig();
+
+  // A queue that runs, else null. On the loop's thread, or inside Drain.
+  [[nodiscard]] VirtQueue* running_queue(uint16_t index) {
+    return running_[index].queue.has_value() ? &*running_[index].queue : nullptr;
+  }
 
   // What Attach was given. For the loop while a queue runs.
   [[nodiscard]] const Driver& driver() const { return driver_; }

@@ -225,6 +225,42 @@ TEST_P(QueueDeviceTest, ConfigurationSignalsReachOnlyADriver) {
   EXPECT_EQ(guest_.interrupt().config_signals(), 1);
 }
 
+// Takes a chain when it is told to.
+class PullDevice final : public QueueDevice {
+ public:
+  explicit PullDevice(EventLoop& loop) : QueueDevice({.device_id = 42, .queue_sizes = {8}}, loop) {}
+  bool Take() {
+    VirtQueue* const queue = running_queue(0);
+    if (queue == nullptr) return false;
+    std::optional<ReadableChain> chain = queue->Pop();
+    if (!chain.has_value()) return false;
+    std::move(*chain).Complete();
+    Flush(0);
+    return true;
+  }
+  int kicks = 0;
+
+ private:
+  void OnKick(uint16_t /*index*/, VirtQueue& /*queue*/) override { ++kicks; }
+  void Handle(uint16_t /*queue*/, ReadableChain /*chain*/) override { ADD_FAILURE(); }
+};
+
+TEST_P(QueueDeviceTest, ADeviceMayPopWhenItHasAUseForChains) {
+  PullDevice device(loop_);
+  GuestDriver guest(device, {.features = GetParam()});
+  EXPECT_FALSE(device.Take());
+  guest.Start();
+  guest.queue(0).Chain().Writable(1).Send();
+  loop_.RunReady();
+  EXPECT_FALSE(guest.queue(0).PollUsed().has_value());
+
+  EXPECT_TRUE(device.Take());
+
+  EXPECT_EQ(device.kicks, 1);
+  EXPECT_TRUE(guest.queue(0).PollUsed().has_value());
+  EXPECT_EQ(guest.interrupt().queue_signals(0), 1);
+}
+
 TEST_P(QueueDeviceTest, StopDrainsAndStartGoesOn) {
   guest_.Start();
   guest_.queue(1).Chain().Readable({1}).Writable(1).Send();

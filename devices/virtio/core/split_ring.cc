@@ -136,11 +136,26 @@ const char* SplitRing::TakeIndirect(const GuestMemory& memory, const SplitDescri
   return "a chain has more descriptors than the queue";
 }
 
+void SplitRing::Untake(const ChainSlot& /*slot*/) { --next_available_; }
+
 void SplitRing::Return(const ChainSlot& slot) {
+  PutUsed(slot);
+  PublishUsed();
+}
+
+void SplitRing::ReturnAll(absl::Span<ChainSlot* const> slots) {
+  for (const ChainSlot* const slot : slots) PutUsed(*slot);
+  PublishUsed();
+}
+
+void SplitRing::PutUsed(const ChainSlot& slot) {
   const uint32_t written = static_cast<uint32_t>(std::min<uint64_t>(slot.written, 0xFFFF'FFFF));
   device_.Write(UsedEntry(next_used_ & (size_ - 1)),
                 UsedElement{.id = uint32_t{slot.id}, .length = written});
   ++next_used_;
+}
+
+void SplitRing::PublishUsed() {
   // Release: Virtio 1.2, 2.7.8.2: the element MUST be visible before the index.
   device_.Store<uint16_t>(kUsedIndex, next_used_, std::memory_order_release);
 }

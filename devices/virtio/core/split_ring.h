@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "base/memory/guest_memory.h"
 #include "base/memory/guest_window.h"
 #include "devices/virtio/core/chain_slot.h"
@@ -27,8 +28,12 @@ class SplitRing {
   bool HasNext(const char*& error);
   // Copies the next chain, which HasNext found. Returns what is wrong with it, or null.
   const char* Take(const GuestMemory& memory, ChainSlot& slot);
+  // Takes back the last Take.
+  void Untake(const ChainSlot& slot);
   // Returns a chain that Take copied.
   void Return(const ChainSlot& slot);
+  // Returns several, of which the driver sees all or none.
+  void ReturnAll(absl::Span<ChainSlot* const> slots);
 
   // As VirtQueue's methods of these names; EnableKicks says only how to ask, not whether a chain is
   // there already.
@@ -43,6 +48,8 @@ class SplitRing {
  private:
   SplitRing(const QueueLayout& layout, uint64_t features, const QueuePosition& position,
             GuestWindow descriptors, GuestWindow driver, GuestWindow device);
+  void PutUsed(const ChainSlot& slot);
+  void PublishUsed();
   const char* TakeIndirect(const GuestMemory& memory, const SplitDescriptor& table, uint32_t count,
                            ChainSlot& slot) const;
 

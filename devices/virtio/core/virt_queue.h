@@ -58,6 +58,11 @@ class VirtQueue {
     return ReadableChain(slot);
   }
 
+  // As if the chain had not been popped; Pop finds it again. For chains that were popped for what
+  // then did not come. REQUIRES: it is the one of this queue that was popped last and not put back,
+  // and nothing was written.
+  void PutBack(WritableChain chain) { core_->PutBack(chain.Release()); }
+
   // Asks for a kick when the next chain is made available. True when there is one already, whose
   // kick may not come.
   [[nodiscard]] bool EnableKicks();

@@ -202,6 +202,72 @@ TEST_P(VirtQueueTest, ChainsCompleteInAnyOrder) {
   EXPECT_EQ(driver_.PollUsed()->id, ids[1]);
 }
 
+TEST_P(VirtQueueTest, ChainsThatBelongTogetherComeBackInTheirOrder) {
+  VirtQueue queue = Make();
+  for (int lap = 0; lap < 3; ++lap) {
+    std::vector<uint16_t> sent;
+    std::vector<WritableChain> chains;
+    for (uint32_t i = 0; i + 1 < size(); ++i) {
+      sent.push_back(driver_.Chain().Writable(4).Send());
+      chains.push_back(std::move(*queue.Pop()).IntoWritable());
+      ASSERT_TRUE(chains.back().WriteObject<uint16_t>(static_cast<uint16_t>(i)).ok());
+    }
+
+    WritableChain::CompleteAll(absl::MakeSpan(chains));
+
+    for (const uint16_t id : sent) {
+      const auto used = driver_.PollUsed();
+      ASSERT_TRUE(used.has_value());
+      EXPECT_EQ(used->id, id);
+      EXPECT_EQ(used->length, 2u);
+    }
+    EXPECT_EQ(queue.in_flight(), 0u);
+  }
+  EXPECT_EQ(queue.stats().dropped, 0u);
+}
+
+TEST_P(VirtQueueTest, NothingBelongsTogetherWithNothing) {
+  WritableChain::CompleteAll({});
+
+  EXPECT_FALSE(driver_.PollUsed().has_value());
+}
+
+TEST_P(VirtQueueTest, WhatIsPutBackIsPoppedAgain) {
+  if (size() < 2) GTEST_SKIP() << "needs two descriptors";
+  VirtQueue queue = Make();
+  for (int lap = 0; lap < 40; ++lap) {
+    const uint16_t id = driver_.Chain().Readable({7}).Writable(1).Send();
+    const QueuePosition before = queue.position();
+
+    queue.PutBack(std::move(*queue.Pop()).IntoWritable());
+
+    EXPECT_EQ(queue.position(), before);
+    EXPECT_EQ(queue.in_flight(), 0u);
+    std::optional<ReadableChain> again = queue.Pop();
+    ASSERT_TRUE(again.has_value());
+    EXPECT_EQ(again->id(), id);
+    EXPECT_EQ(again->readable(), 1u);
+    std::move(*again).Complete();
+    ASSERT_TRUE(driver_.PollUsed().has_value());
+  }
+  EXPECT_EQ(queue.stats().popped, 40u);
+  EXPECT_EQ(queue.stats().completed, 40u);
+}
+
+TEST_P(VirtQueueTest, SeveralArePutBackFromTheLastToTheFirst) {
+  if (size() < 2) GTEST_SKIP() << "needs two chains";
+  VirtQueue queue = Make();
+  const uint16_t first = driver_.Chain().Writable(1).Send();
+  driver_.Chain().Writable(1).Send();
+  WritableChain one = std::move(*queue.Pop()).IntoWritable();
+  WritableChain two = std::move(*queue.Pop()).IntoWritable();
+
+  queue.PutBack(std::move(two));
+  queue.PutBack(std::move(one));
+
+  EXPECT_EQ(queue.Pop()->id(), first);
+}
+
 TEST_P(VirtQueueTest, BuffersAreOneStreamHoweverTheyAreCut) {
   if (size() < 8) GTEST_SKIP() << "needs a long chain";
   VirtQueue queue = Make();
