@@ -43,6 +43,8 @@ class CommonConfig {
   void Write(uint64_t offset, absl::Span<const uint8_t> data);
 
   [[nodiscard]] uint8_t status() const;
+  // Whether the device works on this queue. REQUIRES: it exists.
+  [[nodiscard]] bool runs(uint16_t queue) const { return queues_[queue].running; }
 
   // What writing 0 to the status does.
   void Reset();

@@ -85,9 +85,12 @@ VirtioPci::VirtioPci(VirtioDevice& device, Options options, CommonConfig::Kicks 
               ConfigSpace::kConventionalSize),
       common_(device, options_.memory, interrupt_, kicks_) {}
 
-VirtioPci::~VirtioPci() {
+VirtioPci::~VirtioPci() { Reset(); }
+
+void VirtioPci::Reset() {
   MutexLock lock(mutex_);
   common_.Reset();
+  UpdateKickAddresses();
 }
 
 absl::Status VirtioPci::AddCapabilities() {
@@ -174,7 +177,21 @@ void VirtioPci::WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) {
 std::vector<PciFunctionBar> VirtioPci::bars() { return {{kBar, this}}; }
 
 void VirtioPci::BarMoved(int /*index*/, std::optional<uint64_t> address) {
-  if (options_.on_bar_moved) options_.on_bar_moved(address);
+  MutexLock lock(mutex_);
+  bar_address_ = address;
+  UpdateKickAddresses();
+}
+
+void VirtioPci::UpdateKickAddresses() {
+  if (!options_.on_kick_addresses) return;
+  std::vector<KickAddress> now;
+  for (uint16_t i = 0; bar_address_.has_value() && i < kicks_.size(); ++i) {
+    if (!common_.runs(i)) continue;
+    now.push_back({*bar_address_ + kVirtioNotify + i * kVirtioNotifyMultiplier, kicks_[i].get()});
+  }
+  if (now == kick_addresses_) return;
+  kick_addresses_ = std::move(now);
+  options_.on_kick_addresses(kick_addresses_);
 }
 
 void VirtioPci::ConnectIntx(const PciIntx& intx) {
@@ -206,7 +223,8 @@ void VirtioPci::Read(uint64_t offset, absl::Span<uint8_t> data) {
 void VirtioPci::Write(uint64_t offset, absl::Span<const uint8_t> data) {
   if (offset < kVirtioIsr) {
     MutexLock lock(mutex_);
-    return common_.Write(offset - kVirtioCommon, data);
+    common_.Write(offset - kVirtioCommon, data);
+    return UpdateKickAddresses();
   }
   if (offset < kVirtioConfig) return;
   if (offset < kVirtioNotify) {

@@ -4,10 +4,9 @@
 //   ASSIGN_OR_RETURN(std::unique_ptr<VirtioPci> rng,
 //                    VirtioPci::Create(device, {.name = "rng", .memory = memory, .msi = &msi}));
 //   RETURN_IF_ERROR(root.Add(*rng).status());
-//   for (const VirtioPci::NotifyPoint& point : rng->notify_points()) ...  // Becomes an ioeventfd.
 //
-// A guest's kick is a write to its queue's notify point. The machine makes an ioeventfd of each, at
-// the address that `on_bar_moved` says; a write that arrives here all the same signals the same
+// A guest's kick is a write to its queue's notify point. The machine makes an ioeventfd of each
+// that `on_kick_addresses` tells of; a write that arrives here all the same signals the same
 // descriptor.
 //
 // Ownership: the device and what Options point to are borrowed, and outlive this; the device is
@@ -44,13 +43,23 @@ namespace touchstone {
 
 class VirtioPci final : public PciFunction, public BusDevice {
  public:
+  // Where a write of anything, of any width, is a kick, and what it signals.
+  struct KickAddress {
+    uint64_t address = 0;
+    const EventFd* event = nullptr;  // Lives as long as the VirtioPci.
+
+    friend bool operator==(const KickAddress&, const KickAddress&) = default;
+  };
+
   struct Options {
     std::string name;
     GuestMemory memory;
     MsiTarget* msi = nullptr;
     bool intx = true;
-    // BAR 0 is decoded here now, or nowhere. Called under the root's lock.
-    std::function<void(std::optional<uint64_t>)> on_bar_moved;
+    // The notify points of the queues that run, while BAR 0 is decoded: all there are, sorted,
+    // whenever they changed. Registers before the driver is ready, and what firmware does with the
+    // BAR, cost no call. Called under this object's lock; must not call back.
+    std::function<void(absl::Span<const KickAddress>)> on_kick_addresses;
   };
 
   // Writing anything at `offset` of BAR 0 signals `event`.
@@ -66,6 +75,9 @@ class VirtioPci final : public PciFunction, public BusDevice {
 
   // One for each queue; valid as long as this.
   [[nodiscard]] std::vector<NotifyPoint> notify_points() const;
+
+  // Resets the device, as the driver can: no queue runs afterwards.
+  void Reset();
 
   // --- PciFunction.
   [[nodiscard]] absl::string_view name() const override { return options_.name; }
@@ -92,6 +104,7 @@ class VirtioPci final : public PciFunction, public BusDevice {
     uint32_t length = 0;
   };
   [[nodiscard]] std::optional<Window> PciConfigWindow(uint32_t offset) const;
+  void UpdateKickAddresses() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   VirtioDevice& device_;
   const Options options_;
@@ -105,6 +118,8 @@ class VirtioPci final : public PciFunction, public BusDevice {
 
   Mutex mutex_;
   CommonConfig common_ ABSL_GUARDED_BY(mutex_);
+  std::optional<uint64_t> bar_address_ ABSL_GUARDED_BY(mutex_);
+  std::vector<KickAddress> kick_addresses_ ABSL_GUARDED_BY(mutex_);  // As last told.
 };
 
 }  // namespace touchstone

@@ -75,7 +75,13 @@ class VirtioPciTest : public testing::Test {
     pci_ = VirtioPci::Create(device_, {.name = "echo",
                                        .memory = memory_,
                                        .msi = &msi_,
-                                       .on_bar_moved = [this](auto at) { moved_to_ = at; }})
+                                       .on_kick_addresses =
+                                           [this](auto addresses) {
+                                             told_.push_back({});
+                                             for (const auto& kick : addresses) {
+                                               told_.back().push_back(kick.address);
+                                             }
+                                           }})
                .value();
     pci_->ConnectIntx({.pin = 2, .gsi = 10, .line = &line_});
   }
@@ -180,7 +186,7 @@ class VirtioPciTest : public testing::Test {
   EchoDevice device_{loop_};
   RecordingMsiTarget msi_;
   RecordingIrqLine line_;
-  std::optional<uint64_t> moved_to_;
+  std::vector<std::vector<uint64_t>> told_;  // Addresses of each on_kick_addresses.
   std::map<uint16_t, std::unique_ptr<DriverQueue>> queues_;
   std::unique_ptr<VirtioPci> pci_;
 };
@@ -546,12 +552,36 @@ TEST_F(VirtioPciTest, NotifiesOutOfBoundsAreIgnored) {
   EXPECT_EQ(pci_->notify_points()[1].event->Drain(), 1u);
 }
 
-TEST_F(VirtioPciTest, BarMovesAreForTheMachine) {
+TEST_F(VirtioPciTest, KickAddressesAreTheRunningQueues) {
   pci_->BarMoved(0, 0xD0000000);
-  EXPECT_EQ(moved_to_, 0xD0000000);
+  EXPECT_THAT(told_, IsEmpty());
+  Run(kVirtioVersion1 | kVirtioRingReset);
+  Put<uint16_t>(kVirtioQueueSelect, 0);
+  Put<uint16_t>(kVirtioQueueReset, 1);
+  Put<uint8_t>(kVirtioStatus, 0);
+
+  EXPECT_THAT(told_,
+              ElementsAre(ElementsAre(0xD0003000, 0xD0003004), ElementsAre(0xD0003004), IsEmpty()));
+}
+
+TEST_F(VirtioPciTest, KickAddressesFollowTheBar) {
+  Run();
+  pci_->BarMoved(0, 0xD0000000);
+  pci_->BarMoved(0, 0xE0000000);
   pci_->BarMoved(0, std::nullopt);
 
-  EXPECT_EQ(moved_to_, std::nullopt);
+  EXPECT_THAT(told_, ElementsAre(ElementsAre(0xD0003000, 0xD0003004),
+                                 ElementsAre(0xE0003000, 0xE0003004), IsEmpty()));
+}
+
+TEST_F(VirtioPciTest, ResetByTheMachineIsOneByTheDriver) {
+  pci_->BarMoved(0, 0xD0000000);
+  Run();
+  pci_->Reset();
+
+  EXPECT_EQ(status(), 0);
+  EXPECT_FALSE(device_.attached());
+  EXPECT_THAT(told_, ElementsAre(SizeIs(2), IsEmpty()));
 }
 
 TEST_F(VirtioPciTest, RegistersAreReachedThroughConfigurationSpace) {
