@@ -148,7 +148,10 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   ASSIGN_OR_RETURN(const MemoryLayout layout,
                    MemoryLayout::Plan({.ram_size = config.mem().size() * kMiB,
                                        .physical_bits = processors.physical_bits}));
-  ASSIGN_OR_RETURN(parts.memory, GuestMemory::Create(layout.RamRegions(), {.huge_pages = false}));
+  // Private: nothing in the machine hands its memory to another process.
+  ASSIGN_OR_RETURN(parts.memory, GuestMemory::Create(layout.RamRegions(),
+                                                     {.backing = GuestMemory::Backing::kAnonymous,
+                                                      .huge_pages = false}));
   ASSIGN_OR_RETURN(parts.vm, CreateVm(*host.hypervisor, parts.memory));
 
   parts.ports = std::make_unique<Bus>("port", Bus::kLastPort);
@@ -156,8 +159,12 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   parts.interrupts = std::make_unique<InterruptRouter>(*parts.vm);
   ASSIGN_OR_RETURN(parts.platform, PlatformDevices::Create(config, host, layout, *parts.ports,
                                                            *parts.interrupts, *parts.lifecycle));
-  ASSIGN_OR_RETURN(parts.pci, PciDevices::Create(layout, *parts.ports, *parts.mmio,
-                                                 *parts.interrupts, *parts.lifecycle));
+  ASSIGN_OR_RETURN(parts.virtio,
+                   VirtioDevices::Create({.config = config, .host = host, .memory = parts.memory},
+                                         *parts.vm, *parts.interrupts));
+  ASSIGN_OR_RETURN(parts.pci,
+                   PciDevices::Create(layout, *parts.ports, *parts.mmio, *parts.interrupts,
+                                      parts.virtio->functions(), *parts.lifecycle));
 
   ASSIGN_OR_RETURN(const GuestAddress rsdp, WriteTables(processors, parts));
   ASSIGN_OR_RETURN(const BootState boot, LoadGuest(config, layout, parts.memory, rsdp));

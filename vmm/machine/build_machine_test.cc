@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,9 @@
 #include "base/clock.h"
 #include "base/event/epoll_loop.h"
 #include "base/scoped_fd.h"
+#include "devices/virtio/core/virtio_features.h"
+#include "devices/virtio/pci/virtio_pci_registers.h"
+#include "devices/virtio/testing/driver_queue.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hypervisor/fake/fake_hypervisor.h"
@@ -108,7 +112,8 @@ INSTANTIATE_TEST_SUITE_P(Ports, ResetTest,
                          testing::Values(ResetWay{0xCF9, 0x06}, ResetWay{0x64, 0xFE}));
 
 TEST_F(BuildMachineTest, APanicReplacesTheResetThatFollows) {
-  // pvpanic is the first function after the host bridge; the root gave its BAR the first place.
+  // Without other devices the root gave pvpanic's BAR the first place.
+  config_.set_no_rng(true);
   hypervisor_.OnVcpu([](FakeVcpu& vcpu) {
     vcpu.Script(FakeExit::MmioWrite(0xD0000000, 1, 1));
     vcpu.Script(FakeExit::Out(0xCF9, 1, 0x06));
@@ -121,14 +126,15 @@ TEST_F(BuildMachineTest, APanicReplacesTheResetThatFollows) {
   EXPECT_EQ((*machine)->lifecycle().end(), EndOfRun::kPanic);
 }
 
-TEST_F(BuildMachineTest, TheGuestFindsTheHostBridgeAndPvpanic) {
-  size_t bridge = 0, pvpanic = 0;
+TEST_F(BuildMachineTest, TheGuestFindsItsPciFunctions) {
+  size_t bridge = 0, rng = 0, pvpanic = 0;
   FakeVcpu* seen = nullptr;
   hypervisor_.OnVcpu([&](FakeVcpu& vcpu) {
     seen = &vcpu;
     vcpu.Script(FakeExit::Out(0xCF8, 4, 0x80000000));
     bridge = vcpu.Script(FakeExit::In(0xCFC, 4));
-    pvpanic = vcpu.Script(FakeExit::MmioRead(0xF4000000 + (1 << 15), 4));
+    rng = vcpu.Script(FakeExit::MmioRead(0xF4000000 + (1 << 15), 4));
+    pvpanic = vcpu.Script(FakeExit::MmioRead(0xF4000000 + (2 << 15), 4));
     vcpu.Script(FakeExit::Out(kPm1Control, 2, kSoftOff));
   });
 
@@ -137,7 +143,63 @@ TEST_F(BuildMachineTest, TheGuestFindsTheHostBridgeAndPvpanic) {
   Run(**machine);
 
   EXPECT_EQ(seen->AnswerValue(bridge), 0x12378086);
+  EXPECT_EQ(seen->AnswerValue(rng), 0x10441AF4);
   EXPECT_EQ(seen->AnswerValue(pvpanic), 0x00111B36);
+}
+
+// A driver on the vCPU's thread, the device on the loop's, and the end of the run while the device
+// is in use.
+TEST_F(BuildMachineTest, ADeviceServesTheGuestUntilTheEnd) {
+  constexpr uint64_t kBar = 0xD0000000;  // Of the first function.
+  constexpr uint64_t kRing = 0x300000;
+  FakeVcpu* guest = nullptr;
+  hypervisor_.OnVcpu([&](FakeVcpu& vcpu) {
+    guest = &vcpu;
+    for (const uint8_t status : {1, 3}) {
+      vcpu.Script(FakeExit::MmioWrite(kBar + kVirtioStatus, 1, status));
+    }
+    vcpu.Script(FakeExit::MmioWrite(kBar + kVirtioDriverFeatureSelect, 4, 1));
+    vcpu.Script(FakeExit::MmioWrite(kBar + kVirtioDriverFeature, 4, kVirtioVersion1 >> 32));
+    vcpu.Script(FakeExit::MmioWrite(kBar + kVirtioStatus, 1, 0xB));
+    vcpu.Script(FakeExit::MmioWrite(kBar + kVirtioQueueSize, 2, 8));
+  });
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  DriverQueue queue((*machine)->memory(), {GuestAddress{kRing}, 0x10000}, 8, kVirtioVersion1);
+  const QueueLayout& ring = queue.layout();
+  guest->Script(FakeExit::MmioWrite(kBar + kVirtioQueueDescriptors, 8, Raw(ring.descriptors)));
+  guest->Script(FakeExit::MmioWrite(kBar + kVirtioQueueDriver, 8, Raw(ring.driver)));
+  guest->Script(FakeExit::MmioWrite(kBar + kVirtioQueueDevice, 8, Raw(ring.device)));
+  guest->Script(FakeExit::MmioWrite(kBar + kVirtioQueueEnable, 2, 1));
+  guest->Script(FakeExit::MmioWrite(kBar + kVirtioStatus, 1, 0xF));
+  queue.Chain().Writable(16).Send();
+  guest->Script(FakeExit::MmioWrite(kBar + kVirtioNotify, 2, 0));
+
+  (*machine)->Start();
+  std::optional<DriverQueue::Used> used;
+  for (int turns = 0; turns < 10000 && !used.has_value(); ++turns) {
+    loop_->RunOnce(absl::Milliseconds(10));
+    used = queue.PollUsed();
+  }
+  queue.Chain().Writable(16).Send();
+  guest->Script(FakeExit::MmioWrite(kBar + kVirtioNotify, 2, 0));
+  guest->Script(FakeExit::Out(kPm1Control, 2, kSoftOff));
+  loop_->Run();
+  (*machine)->Stop();
+
+  ASSERT_TRUE(used.has_value());
+  EXPECT_EQ(used->length, 16u);
+  EXPECT_EQ(hypervisor_.vm()->io_events().size(), 0u);
+}
+
+// Anonymous memory costs the host least; a device that another process serves will need more.
+TEST_F(BuildMachineTest, MemoryIsPrivate) {
+  auto machine = Build();
+
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  for (const GuestMemory::Region& region : (*machine)->memory().regions()) {
+    EXPECT_EQ(region.fd, -1);
+  }
 }
 
 TEST_F(BuildMachineTest, MemoryIsSlotsOnBothSidesOfTheHole) {

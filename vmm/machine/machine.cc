@@ -14,6 +14,7 @@ void Machine::Start() {
 
 void Machine::Stop() {
   for (std::unique_ptr<VcpuThread>& vcpu : parts_.vcpus) vcpu->Stop();
+  parts_.virtio->Stop();
   parts_.platform->FlushOutputs();
 }
 

@@ -22,6 +22,7 @@
 #include "vmm/machine/pci_devices.h"
 #include "vmm/machine/platform_devices.h"
 #include "vmm/machine/vcpu_thread.h"
+#include "vmm/machine/virtio_devices.h"
 
 namespace touchstone {
 
@@ -36,6 +37,7 @@ class Machine {
     std::unique_ptr<Bus> mmio;
     std::unique_ptr<InterruptRouter> interrupts;
     std::unique_ptr<PlatformDevices> platform;
+    std::unique_ptr<VirtioDevices> virtio;
     std::unique_ptr<PciDevices> pci;
     std::vector<std::unique_ptr<VcpuThread>> vcpus;
   };
@@ -46,8 +48,8 @@ class Machine {
 
   // Starts the vCPU threads.
   void Start();
-  // Brings all vCPUs out of the guest, joins their threads and flushes the outputs. Harmless when
-  // done already.
+  // Brings all vCPUs out of the guest and joins their threads, resets the devices and joins theirs,
+  // and flushes the outputs. Harmless when done already.
   void Stop();
 
   [[nodiscard]] Lifecycle& lifecycle() { return *parts_.lifecycle; }

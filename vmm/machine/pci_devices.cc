@@ -15,10 +15,9 @@ AcpiWindow WindowOf(const MemoryRange& range) { return {Raw(range.start), range.
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<PciDevices>> PciDevices::Create(const MemoryLayout& layout,
-                                                               Bus& ports, Bus& mmio,
-                                                               InterruptRouter& interrupts,
-                                                               Lifecycle& lifecycle) {
+absl::StatusOr<std::unique_ptr<PciDevices>> PciDevices::Create(
+    const MemoryLayout& layout, Bus& ports, Bus& mmio, InterruptRouter& interrupts,
+    absl::Span<const PlacedFunction> functions, Lifecycle& lifecycle) {
   std::unique_ptr<PciDevices> self(new PciDevices);
   self->layout_ = layout;
   PciRootConfig config = {.ports = &ports,
@@ -34,6 +33,13 @@ absl::StatusOr<std::unique_ptr<PciDevices>> PciDevices::Create(const MemoryLayou
   RETURN_IF_ERROR(ports.Insert({PciCam::kFirstPort, PciCam::kPortCount}, "PCI configuration",
                                self->cam_.get()));
   RETURN_IF_ERROR(mmio.Insert(RangeOf(layout.ecam), "PCI ECAM", self->ecam_.get()));
+
+  for (const bool placed : {true, false}) {
+    for (const PlacedFunction& wanted : functions) {
+      if (wanted.address.has_value() != placed) continue;
+      RETURN_IF_ERROR(self->root_->Add(*wanted.function, wanted.address).status());
+    }
+  }
 
   // Crash-loaded alone is no end: the crash kernel runs on.
   self->pvpanic_ = std::make_unique<Pvpanic>([&lifecycle](uint8_t events) {

@@ -6,11 +6,15 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "devices/bus/bus.h"
+#include "devices/pci/pci_address.h"
 #include "devices/pci/pci_cam.h"
 #include "devices/pci/pci_ecam.h"
+#include "devices/pci/pci_function.h"
 #include "devices/pci/pci_root.h"
 #include "devices/platform/pvpanic/pvpanic.h"
 #include "vmm/machine/acpi/acpi_config.h"
@@ -20,13 +24,21 @@
 
 namespace touchstone {
 
+// A function, and where it wants to be.
+struct PlacedFunction {
+  PciFunction* function = nullptr;
+  std::optional<PciAddress> address;
+};
+
 // Thread-compatible; the devices inside are thread-safe.
 class PciDevices {
  public:
-  // Puts the root onto the buses. All arguments are borrowed.
-  static absl::StatusOr<std::unique_ptr<PciDevices>> Create(const MemoryLayout& layout, Bus& ports,
-                                                            Bus& mmio, InterruptRouter& interrupts,
-                                                            Lifecycle& lifecycle);
+  // Puts the root onto the buses, and onto the root `functions`, then those of every machine. Who
+  // asks for an address gets it before the others take the free ones (crosvm.md 5.2). All arguments
+  // are borrowed.
+  static absl::StatusOr<std::unique_ptr<PciDevices>> Create(
+      const MemoryLayout& layout, Bus& ports, Bus& mmio, InterruptRouter& interrupts,
+      absl::Span<const PlacedFunction> functions, Lifecycle& lifecycle);
 
   [[nodiscard]] PciRoot& root() { return *root_; }
 

@@ -1,0 +1,73 @@
+#include "vmm/machine/virtio_devices.h"
+
+#include <utility>
+
+#include "base/status.h"
+#include "devices/virtio/rng/rng.h"
+
+namespace touchstone {
+namespace {
+
+// --- One function for each device: appends what the configuration asks for. Errors name the option
+// (Annotate(status, "--block")).
+
+using Parts = std::vector<VirtioPart>;
+
+absl::Status AddRng(const VirtioSurroundings& machine, Parts& parts) {
+  if (machine.config.no_rng()) return absl::OkStatus();
+  parts.push_back({.name = "rng", .device = std::make_unique<Rng>(*machine.host.loop)});
+  return absl::OkStatus();
+}
+
+// In crosvm's order (crosvm.md 5.2), since guests know their devices by address: console, block,
+// scsi, pmem, rng, pvclock, tpm, input, balloon, net, sound, video, vsock, fs and 9p, vhost-user.
+constexpr absl::Status (*kDevices[])(const VirtioSurroundings& machine, Parts& parts) = {
+    AddRng,
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<VirtioDevices>> VirtioDevices::Create(
+    const VirtioSurroundings& surroundings, Vm& vm, MsiTarget& msi) {
+  Parts parts;
+  for (const auto add : kDevices) RETURN_IF_ERROR(add(surroundings, parts));
+  std::unique_ptr<VirtioDevices> self(new VirtioDevices);
+  for (VirtioPart& part : parts) {
+    RETURN_IF_ERROR(self->Add(std::move(part), surroundings.memory, vm, msi));
+  }
+  return self;
+}
+
+VirtioDevices::~VirtioDevices() { Stop(); }
+
+absl::Status VirtioDevices::Add(VirtioPart part, const GuestMemory& memory, Vm& vm,
+                                MsiTarget& msi) {
+  Device device = {.part = std::move(part)};
+  device.kicks = std::make_unique<KickEvents>(vm, device.part.name);
+  VirtioPci::Options options = {
+      .name = device.part.name,
+      .memory = memory,
+      .msi = &msi,
+      .on_kick_addresses =
+          [kicks = device.kicks.get()](absl::Span<const VirtioPci::KickAddress> addresses) {
+            kicks->Update(addresses);
+          }};
+  ASSIGN_OR_RETURN(device.pci, VirtioPci::Create(*device.part.device, std::move(options)));
+  devices_.push_back(std::move(device));
+  return absl::OkStatus();
+}
+
+std::vector<PlacedFunction> VirtioDevices::functions() {
+  std::vector<PlacedFunction> functions;
+  for (Device& device : devices_) functions.push_back({device.pci.get(), device.part.address});
+  return functions;
+}
+
+void VirtioDevices::Stop() {
+  for (Device& device : devices_) device.pci->Reset();
+  for (Device& device : devices_) {
+    if (device.part.thread != nullptr) device.part.thread->Stop();
+  }
+}
+
+}  // namespace touchstone

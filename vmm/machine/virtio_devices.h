@@ -1,0 +1,84 @@
+// The virtio devices of the machine: makes those that the configuration asks for, and puts each
+// behind a PCI function whose kicks are ioeventfds and whose interrupts are irqfds. No exit reaches
+// this process on the data path.
+//
+// A new device is a function in virtio_devices.cc, and a line in the table there.
+//
+// Loops: small devices work on the machine's main loop; those that move much data get a thread of
+// their own (VirtioPart::thread).
+//
+// Ownership: all arguments are borrowed. What is made here lives until this is destroyed, after the
+// PCI root. Thread-compatible; the devices inside are thread-safe.
+
+#ifndef TOUCHSTONE_VMM_MACHINE_VIRTIO_DEVICES_H_
+#define TOUCHSTONE_VMM_MACHINE_VIRTIO_DEVICES_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/event/loop_thread.h"
+#include "base/memory/guest_memory.h"
+#include "devices/irq/msi_target.h"
+#include "devices/pci/pci_address.h"
+#include "devices/virtio/core/virtio_device.h"
+#include "devices/virtio/pci/virtio_pci.h"
+#include "hypervisor/vm.h"
+#include "vmm/config/config.pb.h"
+#include "vmm/machine/kick_events.h"
+#include "vmm/machine/machine_host.h"
+#include "vmm/machine/pci_devices.h"
+
+namespace touchstone {
+
+// What a device needs of the machine.
+struct VirtioSurroundings {
+  const RunConfig& config;
+  const MachineHost& host;  // Its loop is the main one.
+  GuestMemory memory;
+};
+
+// A device as the machine takes it.
+struct VirtioPart {
+  std::string name;  // For messages: "rng", "block /path".
+  std::unique_ptr<VirtioDevice> device;
+  // Where the device works, unless that is the main loop. Stopped after the device was reset.
+  std::unique_ptr<LoopThread> thread = nullptr;
+  std::optional<PciAddress> address = std::nullopt;  // None takes the next free one.
+};
+
+class VirtioDevices {
+ public:
+  // Errors name the option, and the reason.
+  static absl::StatusOr<std::unique_ptr<VirtioDevices>> Create(
+      const VirtioSurroundings& surroundings, Vm& vm, MsiTarget& msi);
+  // Stops.
+  ~VirtioDevices();
+
+  // For the PCI root, in the order in which it gives out addresses.
+  [[nodiscard]] std::vector<PlacedFunction> functions();
+
+  // Resets all devices, then stops their threads. The vCPUs have stopped. Harmless when done
+  // already.
+  void Stop();
+
+ private:
+  // Destroyed from the last member to the first.
+  struct Device {
+    VirtioPart part;
+    std::unique_ptr<KickEvents> kicks;
+    std::unique_ptr<VirtioPci> pci;
+  };
+
+  VirtioDevices() = default;
+  absl::Status Add(VirtioPart part, const GuestMemory& memory, Vm& vm, MsiTarget& msi);
+
+  std::vector<Device> devices_;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_MACHINE_VIRTIO_DEVICES_H_
