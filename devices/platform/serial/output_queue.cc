@@ -43,6 +43,13 @@ bool OutputQueue::Ready() {
   return !congested_;
 }
 
+size_t OutputQueue::Room() {
+  MutexLock lock(mutex_);
+  if (congested_) return 0;
+  // Without a consumer the oldest bytes make room.
+  return state_ == ByteSink::State::kAbsent ? kCapacity : room();
+}
+
 void OutputQueue::OnReady(EventLoop::Callback callback) {
   MutexLock lock(mutex_);
   on_ready_ =
@@ -103,7 +110,11 @@ void OutputQueue::Drain() {
     if (state_ != ByteSink::State::kOpen) break;
   }
   last_drain_ = clock_.Monotonic();
-  if (state_ == ByteSink::State::kAbsent || room() >= kResumeRoom) congested_ = false;
+  if (state_ == ByteSink::State::kAbsent || room() >= kResumeRoom) {
+    congested_ = false;
+  } else if (room() < kBurstRoom) {
+    congested_ = true;  // A consumer has come who does not take what waited for one.
+  }
 }
 
 void OutputQueue::Schedule() {

@@ -51,6 +51,7 @@ class OutputQueue final : public SerialOutput {
 
   bool Write(absl::Span<const uint8_t> bytes) override;
   bool Ready() override;
+  size_t Room() override;
   void OnReady(EventLoop::Callback callback) override;
   void Flush() override;
 

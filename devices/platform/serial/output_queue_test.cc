@@ -134,6 +134,31 @@ TEST_F(OutputQueueTest, StalledConsumerCongestsAndResumes) {
   EXPECT_EQ(script_.text.size(), written + 16);
 }
 
+TEST_F(OutputQueueTest, RoomIsWhatIsTakenWhole) {
+  EXPECT_EQ(queue_->Room(), OutputQueue::kCapacity);
+  script_.room = 0;
+  queue_->Write(Bytes(std::string(OutputQueue::kCapacity - OutputQueue::kBurstRoom, 'x')));
+  EXPECT_EQ(queue_->Room(), OutputQueue::kBurstRoom);
+  queue_->Write(Bytes(std::string(OutputQueue::kBurstRoom, 'x')));
+
+  EXPECT_EQ(queue_->Room(), 0u);
+  EXPECT_FALSE(queue_->Ready());
+  EXPECT_EQ(queue_->dropped(), 0u);
+}
+
+TEST_F(OutputQueueTest, SlowConsumerThatComesToAFullQueueCongestsIt) {
+  script_.room = 0;
+  script_.when_full = ByteSink::State::kAbsent;
+  queue_->Write(Bytes(std::string(OutputQueue::kCapacity, 'x')));
+  EXPECT_EQ(queue_->Room(), OutputQueue::kCapacity);
+
+  script_.when_full = ByteSink::State::kFull;
+  script_.fd = reader_.get();  // Never writable.
+  loop_.Advance(OutputQueue::kRetryDelay);
+
+  EXPECT_EQ(queue_->Room(), 0u);
+}
+
 TEST_F(OutputQueueTest, LittleRoomIsNotYetReady) {
   script_.room = 0;
   while (queue_->Write(Bytes("0123456789abcdef"))) continue;

@@ -27,6 +27,10 @@ class SerialOutput {
   // Whether the next kBurst bytes will be taken.
   virtual bool Ready() = 0;
 
+  // Bytes that one Write will take whole; 0 if and only if it is not Ready(). For devices that
+  // write more than bursts.
+  virtual size_t Room() = 0;
+
   // Calls `callback`, on the loop's thread and with no lock held, each time Ready() has become true
   // again. Null: nobody any more; see EventLoop for when the old callback has returned.
   virtual void OnReady(EventLoop::Callback callback) = 0;
@@ -41,6 +45,7 @@ class NullOutput final : public SerialOutput {
  public:
   bool Write(absl::Span<const uint8_t>) override { return true; }
   bool Ready() override { return true; }
+  size_t Room() override { return SIZE_MAX; }
   void OnReady(EventLoop::Callback) override {}
   void Flush() override {}
 };

@@ -33,6 +33,10 @@ class FakeOutput final : public SerialOutput {
     MutexLock lock(mutex_);
     return HasRoom();
   }
+  size_t Room() override {
+    MutexLock lock(mutex_);
+    return HasRoom() ? capacity_ - text_.size() : 0;
+  }
   void OnReady(EventLoop::Callback callback) override {
     MutexLock lock(mutex_);
     on_ready_ = std::move(callback);

@@ -39,6 +39,9 @@ bool TimestampOutput::Write(absl::Span<const uint8_t> bytes) {
 
 bool TimestampOutput::Ready() { return output_->Ready(); }
 
+// Each byte may be a line.
+size_t TimestampOutput::Room() { return output_->Room() / (kPrefixSize + 1); }
+
 void TimestampOutput::OnReady(EventLoop::Callback callback) {
   output_->OnReady(std::move(callback));
 }
