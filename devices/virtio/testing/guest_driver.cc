@@ -1,5 +1,6 @@
 #include "devices/virtio/testing/guest_driver.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -10,24 +11,25 @@ namespace {
 
 constexpr GuestAddress kStart{0x100000};
 
-GuestMemory MemoryFor(const VirtioDevice& device, uint64_t queue_memory) {
-  const uint64_t size = device.max_queue_sizes().size() * queue_memory;
-  return GuestMemory::Create({{kStart, size}}, {}).value();
-}
-
 }  // namespace
 
-GuestDriver::GuestDriver(VirtioDevice& device, Options options)
-    : device_(device),
-      options_(options),
-      features_(device.features() & (options.features | kVirtioVersion1)),
-      memory_(MemoryFor(device, options.queue_memory)) {
-  for (size_t i = 0; i < device.max_queue_sizes().size(); ++i) {
-    kicks_.push_back(std::make_shared<const EventFd>(EventFd::Create().value()));
-  }
+GuestMemory GuestDriver::MemoryFor(size_t queues, uint64_t queue_memory) {
+  return GuestMemory::Create({{kStart, queues * queue_memory}}, {}).value();
 }
 
-GuestDriver::~GuestDriver() { device_.Reset(); }
+GuestDriver::GuestDriver(VirtioDevice& device, Options options)
+    : own_host_(std::make_unique<DirectHost>(
+          device, MemoryFor(device.max_queue_sizes().size(), options.queue_memory))),
+      host_(*own_host_),
+      options_(options),
+      features_(host_.features() & (options.features | kVirtioVersion1)) {}
+
+GuestDriver::GuestDriver(VirtioHost& host, Options options)
+    : host_(host),
+      options_(options),
+      features_(host_.features() & (options.features | kVirtioVersion1)) {}
+
+GuestDriver::~GuestDriver() { host_.Reset(); }
 
 GuestMemory::RegionSpec GuestDriver::RangeOf(uint16_t index) const {
   return {kStart + index * options_.queue_memory, options_.queue_memory};
@@ -35,39 +37,50 @@ GuestMemory::RegionSpec GuestDriver::RangeOf(uint16_t index) const {
 
 void GuestDriver::Prepare() {
   queues_.clear();
-  for (uint16_t i = 0; i < kicks_.size(); ++i) {
-    const uint32_t size =
-        options_.queue_size == 0 ? device_.max_queue_sizes()[i] : options_.queue_size;
-    queues_.push_back(std::make_unique<DriverQueue>(memory_, RangeOf(i), size, features_));
-  }
+  queues_.resize(host_.max_queue_sizes().size());
+  for (uint16_t i = 0; i < queues_.size(); ++i) PrepareQueue(i);
   prepared_ = true;
+}
+
+void GuestDriver::PrepareQueue(uint16_t index) {
+  const uint32_t max = host_.max_queue_sizes()[index];
+  const uint32_t size = options_.queue_size == 0 ? max : std::min(options_.queue_size, max);
+  queues_[index] = std::make_unique<DriverQueue>(memory(), RangeOf(index), size, features_);
 }
 
 void GuestDriver::Start() {
   if (!std::exchange(prepared_, false)) Prepare();
   prepared_ = false;
-  CHECK(device_.Attach({.features = features_, .memory = memory_, .interrupt = &interrupt_}).ok());
+  CHECK(host_.Negotiate(features_));
   for (uint16_t i = 0; i < queues_.size(); ++i) StartQueue(i, {});
+  CHECK(host_.DriverReady());
 }
 
 void GuestDriver::StartQueue(uint16_t index, QueuePosition position) {
-  VirtQueue queue = VirtQueue::Create(memory_, {.layout = queues_[index]->layout(),
-                                                .features = features_,
-                                                .position = position,
-                                                .kick = kicks_[index]})
-                        .value();
-  CHECK(device_.StartQueue(index, std::move(queue)).ok());
+  CHECK(host_.SetUpQueue(index, queues_[index]->layout(), position));
+}
+
+void GuestDriver::RestartQueue(uint16_t index) {
+  const std::optional<QueuePosition> position = host_.StopQueue(index);
+  CHECK(position.has_value());
+  if (!host_.keeps_positions()) PrepareQueue(index);
+  StartQueue(index, *position);
+}
+
+void GuestDriver::Restart() {
+  host_.Reset();
+  Start();
 }
 
 bool GuestDriver::Kick(uint16_t index) {
   if (!queues_[index]->NeedsKick()) return false;
-  kicks_[index]->Signal();
+  host_.Kick(index);
   return true;
 }
 
 void GuestDriver::Scribble(uint16_t index, uint8_t value) {
   const uint32_t size = queues_[index]->layout().size;
-  CHECK(memory_.Fill(RangeOf(index).start, RawSplitRing::BytesFor(size), value).ok());
+  CHECK(memory().Fill(RangeOf(index).start, RawSplitRing::BytesFor(size), value).ok());
 }
 
 }  // namespace touchstone

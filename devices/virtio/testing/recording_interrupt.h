@@ -41,6 +41,13 @@ class RecordingInterrupt final : public VirtioInterrupt {
     MutexLock lock(mutex_);
     return broken_[index];
   }
+  // Of all queues.
+  [[nodiscard]] int all_broken() {
+    MutexLock lock(mutex_);
+    int sum = 0;
+    for (const auto& [index, count] : broken_) sum += count;
+    return sum;
+  }
 
  private:
   Mutex mutex_;
