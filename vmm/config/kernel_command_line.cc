@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "devices/virtio/console/guest_console.h"
 #include "vmm/config/text.h"
 
 namespace touchstone {
@@ -19,7 +21,20 @@ bool IsPrintable(absl::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c <= 0x7e; });
 }
 
-void AddConsole(const SerialConfig& serial, std::vector<std::string>& parameters) {
+// Linux numbers consoles in the order in which it finds them: the ports of the virtio console, then
+// the legacy ones, each by num. Without gaps that is crosvm's num - 1.
+int HvcNumber(const RunConfig& config, const SerialConfig& console) {
+  const auto place = [](const SerialConfig& serial) {
+    return std::make_pair(serial.hardware(), serial.num());
+  };
+  return static_cast<int>(
+      std::count_if(config.serial().begin(), config.serial().end(), [&](const SerialConfig& other) {
+        return IsGuestConsole(other) && place(other) < place(console);
+      }));
+}
+
+void AddConsole(const RunConfig& config, const SerialConfig& serial,
+                std::vector<std::string>& parameters) {
   if (!serial.console() || serial.num() == 0) return;
   switch (serial.hardware()) {
     case SerialConfig::SERIAL:
@@ -27,7 +42,7 @@ void AddConsole(const SerialConfig& serial, std::vector<std::string>& parameters
       return;
     case SerialConfig::VIRTIO_CONSOLE:
     case SerialConfig::LEGACY_VIRTIO_CONSOLE:
-      parameters.push_back(absl::StrCat("console=hvc", serial.num() - 1));
+      parameters.push_back(absl::StrCat("console=hvc", HvcNumber(config, serial)));
       return;
     case SerialConfig::DEBUGCON:
       return;  // Linux has no console on it
@@ -45,7 +60,7 @@ void AddEarlycon(const SerialConfig& serial, std::vector<std::string>& parameter
 
 absl::StatusOr<std::string> KernelCommandLine(const RunConfig& config) {
   std::vector<std::string> parameters = {"panic=-1"};
-  for (const SerialConfig& serial : config.serial()) AddConsole(serial, parameters);
+  for (const SerialConfig& serial : config.serial()) AddConsole(config, serial, parameters);
   for (const SerialConfig& serial : config.serial()) AddEarlycon(serial, parameters);
   for (const std::string& params : config.params()) {
     if (!IsPrintable(params)) {

@@ -35,8 +35,14 @@ INSTANTIATE_TEST_SUITE_P(
                 "panic=-1 console=ttyS1 earlycon=uart8250,io,0x2f8"},
            Case{"serial { num: 3 earlycon: true }", "panic=-1 earlycon=uart8250,io,0x3e8"},
            Case{"serial { num: 4 earlycon: true }", "panic=-1 earlycon=uart8250,io,0x2e8"},
-           Case{"serial { hardware: VIRTIO_CONSOLE num: 2 console: true }",
+           Case{"serial { hardware: VIRTIO_CONSOLE } "
+                "serial { hardware: VIRTIO_CONSOLE num: 2 console: true }",
                 "panic=-1 console=hvc1"},
+           // Channels have no number, legacy consoles come last.
+           Case{"serial { hardware: LEGACY_VIRTIO_CONSOLE console: true } "
+                "serial { hardware: VIRTIO_CONSOLE name: 'agent' } "
+                "serial { hardware: VIRTIO_CONSOLE num: 7 name: 'login' console: true }",
+                "panic=-1 console=hvc1 console=hvc0"},
            Case{"serial { hardware: DEBUGCON console: true }", "panic=-1"},
            // Numbers that validation refuses must not be looked up.
            Case{"serial { num: 0 console: true earlycon: true }", "panic=-1"},

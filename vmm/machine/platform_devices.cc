@@ -21,6 +21,9 @@ absl::StatusOr<std::unique_ptr<PlatformDevices>> PlatformDevices::Create(
   std::unique_ptr<PlatformDevices> self(new PlatformDevices);
   self->serial_.reserve(config.serial_size());
   for (const SerialConfig& serial : config.serial()) {
+    if (serial.hardware() != SerialConfig::SERIAL && serial.hardware() != SerialConfig::DEBUGCON) {
+      continue;  // The virtio devices'.
+    }
     RETURN_IF_ERROR(self->AddSerial(serial, host, ports, interrupts));
   }
   if (!config.no_i8042()) {

@@ -2,7 +2,11 @@
 
 #include <utility>
 
+#include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "base/status.h"
+#include "devices/virtio/console/console_open.h"
 #include "devices/virtio/rng/rng.h"
 
 namespace touchstone {
@@ -13,6 +17,28 @@ namespace {
 
 using Parts = std::vector<VirtioPart>;
 
+// --serial: the virtio-console entries are one device, each legacy-virtio-console is one.
+absl::Status AddConsoles(const VirtioSurroundings& machine, Parts& parts) {
+  const auto add = [&](absl::Span<const SerialConfig> entries, std::string name) -> absl::Status {
+    ASSIGN_OR_RETURN(std::unique_ptr<VirtioDevice> device,
+                     OpenConsole(entries, *machine.host.loop, *machine.host.clock));
+    parts.push_back({.name = std::move(name), .device = std::move(device)});
+    return absl::OkStatus();
+  };
+  std::vector<SerialConfig> ports;
+  std::vector<SerialConfig> legacy;
+  for (const SerialConfig& serial : machine.config.serial()) {
+    if (serial.hardware() == SerialConfig::VIRTIO_CONSOLE) ports.push_back(serial);
+    if (serial.hardware() == SerialConfig::LEGACY_VIRTIO_CONSOLE) legacy.push_back(serial);
+  }
+  absl::c_sort(legacy, [](const auto& a, const auto& b) { return a.num() < b.num(); });
+  if (!ports.empty()) RETURN_IF_ERROR(add(ports, "console"));
+  for (const SerialConfig& entry : legacy) {
+    RETURN_IF_ERROR(add({&entry, 1}, absl::StrCat("legacy console ", entry.num())));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status AddRng(const VirtioSurroundings& machine, Parts& parts) {
   if (machine.config.no_rng()) return absl::OkStatus();
   parts.push_back({.name = "rng", .device = std::make_unique<Rng>(*machine.host.loop)});
@@ -22,6 +48,7 @@ absl::Status AddRng(const VirtioSurroundings& machine, Parts& parts) {
 // In crosvm's order (crosvm.md 5.2), since guests know their devices by address: console, block,
 // scsi, pmem, rng, pvclock, tpm, input, balloon, net, sound, video, vsock, fs and 9p, vhost-user.
 constexpr absl::Status (*kDevices[])(const VirtioSurroundings& machine, Parts& parts) = {
+    AddConsoles,
     AddRng,
 };
 

@@ -39,6 +39,7 @@ constexpr uint64_t kMessageAddress = 0xFEE00000;
 
 // Vendor and device, as a dword.
 constexpr uint32_t kHostBridge = 0x12378086;
+constexpr uint32_t kConsole = 0x10431AF4;
 constexpr uint32_t kRng = 0x10441AF4;
 constexpr uint32_t kPvpanic = 0x00111B36;
 
@@ -177,6 +178,21 @@ TEST_F(VirtioDevicesTest, NoRngLeavesItOut) {
   Build();
 
   EXPECT_THAT(Identities(), ElementsAre(kHostBridge, kPvpanic));
+}
+
+TEST_F(VirtioDevicesTest, ConsolesAreOneDeviceAndLegacyOnesEachTheirOwn) {
+  for (const auto hardware : {SerialConfig::LEGACY_VIRTIO_CONSOLE, SerialConfig::VIRTIO_CONSOLE}) {
+    for (const uint32_t num : {1, 2}) {
+      SerialConfig& serial = *config_.add_serial();
+      serial.set_hardware(hardware);
+      serial.set_num(num);
+    }
+  }
+  Build();
+
+  EXPECT_THAT(Identities(), ElementsAre(kHostBridge, kConsole, kConsole, kConsole, kRng, kPvpanic));
+  EXPECT_EQ(Get<uint16_t>(Bar({.device = 1}) + kVirtioQueueCount), 6);
+  EXPECT_EQ(Get<uint16_t>(Bar({.device = 2}) + kVirtioQueueCount), 2);
 }
 
 // Events cost the host time, at boot most of all; a kick before the driver is ready means nothing.
