@@ -1,0 +1,138 @@
+// A network without a network: frames to receive are given to it, frames that were sent are read
+// from it.
+//
+//   FakeNetBackend& backend = ...;
+//   backend.fake_port(0).Arrive(frame);       // With a NetHeader in front.
+//   ... backend.fake_port(0).sent ...
+//
+// Thread-compatible.
+
+#ifndef TOUCHSTONE_DEVICES_VIRTIO_NET_FAKE_NET_BACKEND_H_
+#define TOUCHSTONE_DEVICES_VIRTIO_NET_FAKE_NET_BACKEND_H_
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "base/scoped_fd.h"
+#include "devices/virtio/net/net_backend.h"
+#include "devices/virtio/net/net_protocol.h"
+
+namespace touchstone {
+
+class FakeNetPort final : public NetPort {
+ public:
+  using Frame = std::vector<uint8_t>;
+
+  FakeNetPort() {
+    int fds[2];
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
+    fd_.Reset(fds[0]);
+    peer_.Reset(fds[1]);
+  }
+
+  void Arrive(Frame frame) {
+    arriving.push_back(std::move(frame));
+    CHECK(write(peer_.get(), "", 1) == 1);
+  }
+  // Nothing has room from now on, or something does again.
+  void SetBusy(bool busy) {
+    char bytes[4096] = {};
+    busy_ = busy;
+    if (busy) {
+      while (write(fd_.get(), bytes, sizeof(bytes)) > 0) {
+      }
+    } else {
+      while (read(peer_.get(), bytes, sizeof(bytes)) > 0) {
+      }
+    }
+  }
+
+  NetResult Receive(absl::Span<const iovec> buffers, size_t& size) override {
+    ++receive_calls;
+    if (receive_result != NetResult::kDone) return receive_result;
+    if (arriving.empty()) return NetResult::kAgain;
+    char token;
+    CHECK(read(fd_.get(), &token, 1) == 1);
+    Frame frame = std::move(arriving.front());
+    arriving.pop_front();
+    size = 0;
+    for (const iovec& buffer : buffers) {
+      const size_t piece = std::min(buffer.iov_len, frame.size() - size);
+      if (piece > 0) memcpy(buffer.iov_base, frame.data() + size, piece);
+      size += piece;
+    }
+    return NetResult::kDone;
+  }
+  NetResult Send(absl::Span<const iovec> frame) override {
+    if (busy_) return NetResult::kAgain;
+    if (send_result != NetResult::kDone) return send_result;
+    if (!keep_sent) return NetResult::kDone;
+    Frame bytes;
+    for (const iovec& piece : frame) {
+      const auto* const from = static_cast<const uint8_t*>(piece.iov_base);
+      bytes.insert(bytes.end(), from, from + piece.iov_len);
+    }
+    sent.push_back(std::move(bytes));
+    return NetResult::kDone;
+  }
+  [[nodiscard]] int fd() const override { return fd_.get(); }
+
+  std::deque<Frame> arriving;
+  std::vector<Frame> sent;
+  bool keep_sent = true;
+  NetResult receive_result = NetResult::kDone;
+  NetResult send_result = NetResult::kDone;
+  int receive_calls = 0;
+
+ private:
+  ScopedFd fd_;
+  ScopedFd peer_;
+  bool busy_ = false;
+};
+
+class FakeNetBackend final : public NetBackend {
+ public:
+  static constexpr uint64_t kAllOffloads = kNetHostOffloadBits | kNetGuestOffloadBits;
+
+  explicit FakeNetBackend(size_t pairs = 1, uint64_t offloads = kAllOffloads,
+                          std::optional<uint16_t> mtu = 1500)
+      : offloads_(offloads), mtu_(mtu) {
+    for (size_t i = 0; i < pairs; ++i) ports_.push_back(std::make_unique<FakeNetPort>());
+  }
+
+  [[nodiscard]] size_t pairs() const override { return ports_.size(); }
+  [[nodiscard]] NetPort& port(size_t pair) override { return *ports_[pair]; }
+  [[nodiscard]] FakeNetPort& fake_port(size_t pair) { return *ports_[pair]; }
+  [[nodiscard]] uint64_t offloads() const override { return offloads_; }
+  [[nodiscard]] std::optional<uint16_t> mtu() const override { return mtu_; }
+  absl::Status SetGuestOffloads(uint64_t offloads) override {
+    guest_offloads = offloads;
+    return status;
+  }
+  absl::Status SetActivePairs(size_t pairs) override {
+    active_pairs = pairs;
+    return status;
+  }
+
+  uint64_t guest_offloads = ~uint64_t{0};
+  size_t active_pairs = 0;
+  absl::Status status;  // What setting anything returns.
+
+ private:
+  const uint64_t offloads_;
+  const std::optional<uint16_t> mtu_;
+  std::vector<std::unique_ptr<FakeNetPort>> ports_;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_DEVICES_VIRTIO_NET_FAKE_NET_BACKEND_H_
