@@ -37,8 +37,8 @@ class Machine {
     std::unique_ptr<Bus> mmio;
     std::unique_ptr<InterruptRouter> interrupts;
     std::unique_ptr<PlatformDevices> platform;
-    std::unique_ptr<VirtioDevices> virtio;
     std::unique_ptr<PciDevices> pci;
+    std::unique_ptr<VirtioDevices> virtio;  // Lower the lines that the PCI root shares out.
     std::vector<std::unique_ptr<VcpuThread>> vcpus;
   };
 

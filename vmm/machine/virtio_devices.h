@@ -7,8 +7,9 @@
 // Loops: small devices work on the machine's main loop; those that move much data get a thread of
 // their own (VirtioPart::thread).
 //
-// Ownership: all arguments are borrowed. What is made here lives until this is destroyed, after the
-// PCI root. Thread-compatible; the devices inside are thread-safe.
+// Ownership: all arguments are borrowed. The functions lower their interrupt lines when this is
+// destroyed: after the last access, before the PCI root. Thread-compatible; the devices inside are
+// thread-safe.
 
 #ifndef TOUCHSTONE_VMM_MACHINE_VIRTIO_DEVICES_H_
 #define TOUCHSTONE_VMM_MACHINE_VIRTIO_DEVICES_H_

@@ -159,8 +159,8 @@ class VirtioDevicesTest : public testing::Test {
   Bus ports_{"port", Bus::kLastPort};
   Bus mmio_{"MMIO", Bus::kLastMmioAddress};
   std::unique_ptr<InterruptRouter> interrupts_;
-  std::unique_ptr<VirtioDevices> virtio_;
   std::unique_ptr<PciDevices> pci_;
+  std::unique_ptr<VirtioDevices> virtio_;
   int exits_ = 0;
 
   std::map<std::pair<uint64_t, uint16_t>, std::unique_ptr<DriverQueue>> queues_;
@@ -290,7 +290,6 @@ TEST_F(VirtioDevicesTest, DestructionUnderARunningDriverLeavesNothing) {
   }
   EXPECT_NE(vm().irq_chip().irq_fd_count(), 0u);
 
-  pci_.reset();
   virtio_.reset();
 
   EXPECT_EQ(vm().io_events().size(), 0u);
