@@ -180,6 +180,15 @@ void ChildProcess::Signal(int signal) {
   if (!Poll().has_value()) kill(pid_, signal);
 }
 
+absl::Status ChildProcess::Resize(int columns, int rows) {
+  const winsize size = {.ws_row = static_cast<uint16_t>(rows),
+                        .ws_col = static_cast<uint16_t>(columns),
+                        .ws_xpixel = 0,
+                        .ws_ypixel = 0};
+  if (ioctl(input_fd_.get(), TIOCSWINSZ, &size) != 0) return ErrnoStatus(errno, "TIOCSWINSZ");
+  return absl::OkStatus();
+}
+
 std::optional<int> ChildProcess::Poll() {
   int status = 0;
   if (!status_.has_value() && waitpid(pid_, &status, WNOHANG) == pid_) {

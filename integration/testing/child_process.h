@@ -65,6 +65,9 @@ class ChildProcess {
 
   void Signal(int signal);
 
+  // Sets the size of its terminal, which tells the child. REQUIRES: it has one.
+  absl::Status Resize(int columns, int rows);
+
   // The exit status as a shell says it (128 + signal for a killed child), if the child has ended.
   std::optional<int> Poll();
 

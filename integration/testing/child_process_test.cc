@@ -99,5 +99,16 @@ TEST(ChildProcessTest, TerminalIsRawAndControlsTheChild) {
   EXPECT_EQ(child->output(), "got typed\n");
 }
 
+TEST(ChildProcessTest, ResizedTerminalTellsTheChild) {
+  auto child = Shell("trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.01; done",
+                     ChildProcess::Streams::kTerminal);
+  while (child->output() != "ready\n") child->Pump(kLong);
+
+  ASSERT_TRUE(child->Resize(132, 50).ok());
+
+  EXPECT_EQ(*child->Wait(kLong), 0);
+  EXPECT_EQ(child->output(), "ready\n50 132\n");
+}
+
 }  // namespace
 }  // namespace touchstone

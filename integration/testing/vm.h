@@ -52,6 +52,9 @@ class Vm {
   // Types `text` on the console.
   absl::Status Send(absl::string_view text);
 
+  // Sets the size of the terminal that it was started with.
+  absl::Status Resize(int columns, int rows) { return child_->Resize(columns, rows); }
+
   // Waits for the test guest; returns its kernel's release.
   absl::StatusOr<std::string> AwaitReady(absl::Duration timeout);
 
