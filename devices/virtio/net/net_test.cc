@@ -499,8 +499,7 @@ TEST_P(NetTest, FramesThatThePortRefusesAreCounted) {
 
 TEST(NetDeviceTest, OffersWhatItsBackendCanDo) {
   ManualLoop loop;
-  const Net plain(std::make_unique<FakeNetBackend>(1, 0, std::nullopt), {.mergeable = false},
-                  loop);
+  const Net plain(std::make_unique<FakeNetBackend>(1, 0, std::nullopt), {.mergeable = false}, loop);
   const Net full(std::make_unique<FakeNetBackend>(3), {.mac = kMac, .packed = true}, loop);
 
   EXPECT_EQ(plain.features(), kVirtioVersion1 | kVirtioEventIndex | kNetControlQueue |

@@ -1,0 +1,105 @@
+#include "devices/virtio/net/net_plan.h"
+
+#include <arpa/inet.h>
+
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/status.h"
+
+namespace touchstone {
+namespace {
+
+absl::StatusOr<uint32_t> ParseIpv4(absl::string_view key, const std::string& text) {
+  in_addr address;
+  if (inet_pton(AF_INET, text.c_str(), &address) != 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(key, "=", text, " is no IPv4 address such as 192.168.10.1"));
+  }
+  return ntohl(address.s_addr);
+}
+
+absl::StatusOr<TapAddress> PlanAddress(const NetConfig& config) {
+  for (const auto& [key, given] :
+       {std::pair("host-ip", config.has_host_ip()), std::pair("netmask", config.has_netmask()),
+        std::pair("mac", config.has_mac())}) {
+    if (!given) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(key, "= is missing: host-ip=, netmask= and mac= belong together"));
+    }
+  }
+  TapAddress address;
+  ASSIGN_OR_RETURN(address.ip, ParseIpv4("host-ip", config.host_ip()));
+  ASSIGN_OR_RETURN(address.netmask, ParseIpv4("netmask", config.netmask()));
+  // Ones, then zeros.
+  if ((~address.netmask & (~address.netmask + 1)) != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("netmask=", config.netmask(), " is no netmask such as 255.255.255.0"));
+  }
+  ASSIGN_OR_RETURN(address.mac, ParseMac(config.mac()));
+  return address;
+}
+
+}  // namespace
+
+absl::StatusOr<MacAddress> ParseMac(absl::string_view text) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(text, ':');
+  MacAddress mac;
+  bool good = parts.size() == mac.size();
+  for (size_t i = 0; good && i < mac.size(); ++i) {
+    uint32_t byte = 0;
+    good = parts[i].size() == 2 && parts[i][0] != '+' && parts[i][0] != '-' &&
+           absl::SimpleHexAtoi(parts[i], &byte);
+    mac[i] = static_cast<uint8_t>(byte);
+  }
+  if (!good) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("mac=", text, " is no address such as 52:54:00:12:34:56"));
+  }
+  return mac;
+}
+
+absl::StatusOr<NetPlan> PlanNet(const NetConfig& config) {
+  const bool triple = config.has_host_ip() || config.has_netmask();
+  const int sources =
+      (config.has_tap_name() ? 1 : 0) + (config.has_tap_fd() ? 1 : 0) + (triple ? 1 : 0);
+  if (sources != 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("one of tap-name=, tap-fd= and host-ip= is needed, ",
+                     sources == 0 ? "none is given" : "several are given"));
+  }
+  NetPlan plan = {
+      .pairs = config.vq_pairs(), .mergeable = config.mrg_rxbuf(), .packed = config.packed_queue()};
+  if (triple) {
+    ASSIGN_OR_RETURN(plan.source, PlanAddress(config));
+  } else {
+    if (config.has_tap_name()) {
+      plan.source = NetPlan::TapName{config.tap_name()};
+    } else {
+      plan.source = NetPlan::TapFd{config.tap_fd()};
+    }
+    // crosvm.md 5.5: with host-ip= the address is the host's.
+    if (config.has_mac()) {
+      ASSIGN_OR_RETURN(plan.mac, ParseMac(config.mac()));
+    }
+    if (plan.mac.has_value() && ((*plan.mac)[0] & 1) != 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("mac=", config.mac(), " is a multicast address, which no guest can have"));
+    }
+  }
+  if (config.has_vhost_net()) {
+    plan.vhost_device = config.vhost_net().device();
+    if (plan.pairs > 1) {
+      return absl::InvalidArgumentError("vq-pairs= with vhost-net: it has one pair of queues");
+    }
+    if (plan.packed) {
+      return absl::InvalidArgumentError(
+          "packed-queue with vhost-net: the kernel has no such queues");
+    }
+  }
+  return plan;
+}
+
+}  // namespace touchstone
