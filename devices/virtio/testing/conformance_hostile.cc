@@ -121,7 +121,7 @@ TEST_P(VirtioConformance, IndexFarAheadBreaksTheQueue) {
   for (uint16_t queue = 0; queue < queue_count(); ++queue) {
     SCOPED_TRACE(queue);
     guest_->Restart();
-    const QueueLayout& layout = guest_->queue(queue).layout();
+    const QueueLayout layout = guest_->queue(queue).layout();
     RawSplitRing ring(guest_->memory(), layout.descriptors, layout.size);
     ring.SetAvailableIndex(static_cast<uint16_t>(layout.size + 1));
     host_->Kick(queue);
@@ -138,7 +138,7 @@ TEST_P(VirtioConformance, HeadAvailableTwiceIsHarmless) {
   for (const TestRequest& request : Requests()) {
     SCOPED_TRACE(request.name);
     guest_->Restart();
-    const QueueLayout& layout = guest_->queue(request.queue).layout();
+    const QueueLayout layout = guest_->queue(request.queue).layout();
     const RawChain chain =
         Moved(request, BufferOf(*guest_, request.queue), BufferOf(*guest_, request.queue), 0);
     Submit(guest_->memory(), layout, packed(), chain);
@@ -165,7 +165,7 @@ TEST_P(VirtioConformance, BuffersOutsideMemoryAreSurvived) {
         SCOPED_TRACE(testing::Message() << request.name << " at " << at << ", " << length);
         guest_->Restart();
         const uint64_t buffer = BufferOf(*guest_, request.queue);
-        const QueueLayout& layout = guest_->queue(request.queue).layout();
+        const QueueLayout layout = guest_->queue(request.queue).layout();
         Submit(guest_->memory(), layout, packed(), Moved(request, buffer, at, length));
         host_->Kick(request.queue);
         Work(request);

@@ -1,0 +1,46 @@
+// The guest memory of fuzz programs: mapped once for all of them, and wiped where the last one
+// touched it.
+//
+//   0x00000  rings, 4 KiB each        0x10000  buffers, one after the other, then from the start
+//   0x20000  a second region, which adjoins the first
+//   0x40000  nothing                  0x50000  a third region, 32 KiB
+//
+// What a system call stored is wiped when it was committed, as dirty tracking wants it too.
+// Thread-compatible; one at a time.
+
+#ifndef TOUCHSTONE_FUZZ_SUPPORT_PROGRAM_MEMORY_H_
+#define TOUCHSTONE_FUZZ_SUPPORT_PROGRAM_MEMORY_H_
+
+#include <cstdint>
+
+#include "base/memory/guest_memory.h"
+
+namespace touchstone {
+
+class ProgramMemory {
+ public:
+  ProgramMemory() : memory_(Shared()) {}
+  ~ProgramMemory();
+  ProgramMemory(const ProgramMemory&) = delete;
+  ProgramMemory& operator=(const ProgramMemory&) = delete;
+
+  [[nodiscard]] const GuestMemory& memory() const { return memory_; }
+  // Room for a ring of 64 entries. REQUIRES: index < 16.
+  [[nodiscard]] GuestAddress RingOf(uint16_t index) const {
+    return GuestAddress{uint64_t{index} * 0x1000};
+  }
+  // Room for a buffer; what is too large goes where it does not fit.
+  GuestAddress Place(uint64_t size);
+
+ private:
+  static const GuestMemory& Shared();
+
+  const GuestMemory& memory_;
+  uint64_t next_ = kBuffers;
+  static constexpr uint64_t kBuffers = 0x10000;
+  static constexpr uint64_t kBuffersEnd = 0x40000;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_FUZZ_SUPPORT_PROGRAM_MEMORY_H_
