@@ -1,15 +1,14 @@
 #include "devices/virtio/vsock/vsock.h"
 
-#include <algorithm>
 #include <cstring>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/endian.h"
 #include "base/log.h"
 #include "devices/virtio/core/virtio_features.h"
 #include "devices/virtio/vsock/packet.h"
+#include "devices/virtio/vsock/vsock_config.h"
 
 namespace touchstone {
 namespace {
@@ -27,7 +26,7 @@ static_assert(sizeof(State) == 13);
 }  // namespace
 
 Vsock::Vsock(EventLoop& loop, const Options& options, MakeHost make_host)
-    : QueueDevice({.device_id = kDeviceId,
+    : QueueDevice({.device_id = kVsockDeviceId,
                    .queue_sizes = {options.queue_sizes.begin(), options.queue_sizes.end()},
                    .features = kVirtioIndirectDescriptors},
                   loop),
@@ -40,13 +39,8 @@ Vsock::Vsock(EventLoop& loop, const Options& options, MakeHost make_host)
 
 Vsock::~Vsock() = default;
 
-// Virtio 1.2, 5.10.4: guest_cid, 8 bytes.
 void Vsock::ReadConfig(uint32_t offset, absl::Span<uint8_t> data) {
-  uint8_t config[8];
-  StoreLe(guest_cid_, config);
-  if (offset >= sizeof(config)) return;
-  const size_t size = std::min<size_t>(data.size(), sizeof(config) - offset);
-  memcpy(data.data(), config + offset, size);
+  ReadVsockConfig(guest_cid_, offset, data);
 }
 
 bool Vsock::Accepts(uint16_t queue) {
@@ -58,48 +52,58 @@ bool Vsock::Accepts(uint16_t queue) {
       tx_waits_ = !muxer_.MayReceive();
       return !tx_waits_;
     default:
-      return transport_reset_;
+      return !event_buffer_.has_value();
   }
 }
 
 bool Vsock::AcceptsRx() {
   muxer_.SetReady();
-  if (spare_.has_value() && muxer_.WantsToSend() && muxer_.Fill(*spare_)) {
-    std::move(*spare_).Complete();
-    spare_.reset();
+  if (!rx_buffer_.has_value()) return true;
+  if (muxer_.WantsToSend() && muxer_.Fill(*rx_buffer_)) {
+    std::move(*rx_buffer_).Complete();
+    rx_buffer_.reset();
+    return true;
   }
-  rx_waits_ = !muxer_.WantsToSend();
-  return !rx_waits_;
+  rx_waits_ = true;
+  return false;
 }
 
 void Vsock::Handle(uint16_t queue, ReadableChain chain) {
   MutexLock lock(mutex_);
-  if (queue == kTx) {
-    muxer_.Receive(chain);
-    std::move(chain).Complete();
-    return;
-  }
-  WritableChain buffer = std::move(chain).IntoWritable();
-  if (queue == kEvent) {
-    // One that is too small is not the one that the driver listens to.
-    const bool told = buffer.WriteObject(VsockEvent{.id = kVsockTransportReset}).ok();
-    if (told) transport_reset_ = false;
-    std::move(buffer).Complete();
-    return;
-  }
-  if (muxer_.Fill(buffer)) {
-    std::move(buffer).Complete();
-  } else {
-    spare_ = std::move(buffer);
+  switch (queue) {
+    case kRx: {
+      WritableChain buffer = std::move(chain).IntoWritable();
+      if (muxer_.WantsToSend() && muxer_.Fill(buffer)) {
+        std::move(buffer).Complete();
+      } else {
+        rx_buffer_ = std::move(buffer);
+      }
+      break;
+    }
+    case kTx:
+      muxer_.Receive(chain);
+      std::move(chain).Complete();
+      break;
+    default:
+      HandleEvent(std::move(chain).IntoWritable());
   }
 }
 
-void Vsock::Drain(uint16_t queue) {
-  // The driver takes an empty buffer for one without a packet.
-  if (queue == kRx && spare_.has_value()) {
-    std::move(*spare_).Complete();
-    spare_.reset();
+void Vsock::HandleEvent(WritableChain buffer) {
+  if (!transport_reset_) {
+    event_buffer_ = std::move(buffer);
+    return;
   }
+  // A buffer that is too small is not the one that the driver listens with.
+  if (buffer.WriteObject(VsockEvent{.id = kVsockTransportReset}).ok()) transport_reset_ = false;
+  std::move(buffer).Complete();
+}
+
+void Vsock::Drain(uint16_t queue) {
+  std::optional<WritableChain>& buffer = queue == kRx ? rx_buffer_ : event_buffer_;
+  if (queue == kTx || !buffer.has_value()) return;
+  running_queue(queue)->PutBack(*std::move(buffer));
+  buffer.reset();
 }
 
 void Vsock::OnReset() {

@@ -36,7 +36,6 @@ namespace touchstone {
 
 class Vsock final : public QueueDevice {
  public:
-  static constexpr uint32_t kDeviceId = 19;
   // Virtio 1.2, 5.10.2.
   static constexpr uint16_t kRx = 0;
   static constexpr uint16_t kTx = 1;
@@ -69,6 +68,7 @@ class Vsock final : public QueueDevice {
   void OnReset() override;
 
   bool AcceptsRx() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void HandleEvent(WritableChain buffer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wake() ABSL_NO_THREAD_SAFETY_ANALYSIS;  // With mutex_ held.
 
   const uint64_t guest_cid_;
@@ -83,8 +83,10 @@ class Vsock final : public QueueDevice {
   // The driver has to hear that its connections are gone.
   bool transport_reset_ ABSL_GUARDED_BY(mutex_) = false;
 
-  // A buffer for which there was no packet after all. The rx queue's: on the loop while it runs.
-  std::optional<WritableChain> spare_;
+  // A buffer of each kind that waits for its packet or event; put back when its queue stops. On the
+  // loop while that runs.
+  std::optional<WritableChain> rx_buffer_;
+  std::optional<WritableChain> event_buffer_;
 };
 
 }  // namespace touchstone

@@ -791,19 +791,16 @@ TEST_F(VsockTest, ConnectionsOutliveAStop) {
   EXPECT_EQ(bench_.Receive()->payload, "while stopped");
 }
 
-TEST_F(VsockTest, BufferThatWasKeptComesBackEmptyAtAStop) {
+TEST_F(VsockTest, BufferThatWaitsIsPutBackAtAStop) {
   const std::shared_ptr<FakeVsockEnd> end = Connected();
   bench_.GiveBuffer();
-  // Readable, until somebody looks: the buffer is taken and stays with the device.
-  end->Write("x");
-  const std::optional<VsockPacket> packet = bench_.TakePacket();
+
+  const QueuePosition position = bench_.device().StopQueue(Vsock::kRx).value();
+  bench_.guest().StartQueue(Vsock::kRx, position);
+  end->Write("into the same buffer");
   bench_.loop().RunReady();
 
-  ASSERT_TRUE(bench_.device().StopQueue(Vsock::kRx).ok());
-
-  const std::optional<DriverQueue::Used> used = bench_.guest().queue(Vsock::kRx).PollUsed();
-  EXPECT_FALSE(packet.has_value());
-  ASSERT_TRUE(used.has_value());
+  EXPECT_EQ(bench_.TakePacket()->payload, "into the same buffer");
 }
 
 TEST_F(VsockTest, RestoredGuestHearsOfATransportReset) {

@@ -1,0 +1,49 @@
+// The socket device (Virtio 1.2, 5.10) that the host's kernel implements: /dev/vhost-vsock.
+// Programs of the host reach the guest with AF_VSOCK sockets, at its address.
+//
+// The kernel begins when both data queues are there, and works on no event queue.
+// (5.10.6.7) is told from here. Connections do not survive a restore.
+//
+// Ownership: the loop is borrowed. Threads: as VhostDevice.
+
+#ifndef TOUCHSTONE_DEVICES_VIRTIO_VSOCK_VHOST_VSOCK_H_
+#define TOUCHSTONE_DEVICES_VIRTIO_VSOCK_VHOST_VSOCK_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/event/event_loop.h"
+#include "devices/virtio/vhost/vhost_control.h"
+#include "devices/virtio/vhost/vhost_device.h"
+
+namespace touchstone {
+
+class VhostVsock final : public VhostDevice {
+ public:
+  // Gives the kernel the guest's address. Errors name the call: a CID that another guest of this
+  // host has is "Address already in use".
+  static absl::StatusOr<std::unique_ptr<VhostVsock>> Create(
+      std::unique_ptr<VhostControl> control, uint64_t guest_cid,
+      const std::array<uint16_t, 3>& queue_sizes, EventLoop& loop);
+
+  void ReadConfig(uint32_t offset, absl::Span<uint8_t> data) override;
+
+ private:
+  VhostVsock(uint64_t available, std::unique_ptr<VhostControl> control, uint64_t guest_cid,
+             const std::array<uint16_t, 3>& queue_sizes, EventLoop& loop);
+
+  absl::Status Connect(uint16_t queue) override;
+  void Disconnect(uint16_t queue) override;
+  absl::Status SetRunning(bool running);
+
+  const uint64_t guest_cid_;
+  bool running_ = false;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_DEVICES_VIRTIO_VSOCK_VHOST_VSOCK_H_
