@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 
 namespace touchstone {
 namespace {
@@ -23,9 +24,26 @@ SerialConfig& AddComPort(RunConfig& config, uint32_t num, SerialConfig::Type typ
   return serial;
 }
 
+// The older options for the socket device (crosvm.md 1.2 rows 17, 141, 142) become the newer one.
+// What contradicts that stays, for Validate to refuse.
+void ApplyLegacyVsock(RunConfig& config) {
+  if (!config.has_cid() || config.has_vsock()) return;
+  if (config.has_vhost_vsock_device() && config.has_vhost_vsock_fd()) return;
+  VsockConfig& vsock = *config.mutable_vsock();
+  vsock.set_cid(config.cid());
+  if (config.has_vhost_vsock_device()) vsock.set_device(config.vhost_vsock_device());
+  if (config.has_vhost_vsock_fd()) {
+    vsock.set_device("/proc/self/fd/" + std::to_string(config.vhost_vsock_fd()));
+  }
+  config.clear_cid();
+  config.clear_vhost_vsock_device();
+  config.clear_vhost_vsock_fd();
+}
+
 }  // namespace
 
 void ApplyDefaults(RunConfig& config) {
+  ApplyLegacyVsock(config);
   const auto& devices = config.serial();
   const bool has_console = std::any_of(devices.begin(), devices.end(),
                                        [](const SerialConfig& serial) { return serial.console(); });

@@ -58,6 +58,20 @@ INSTANTIATE_TEST_SUITE_P(
                 "serial { type: SINK hardware: SERIAL num: 3 }"
                 "serial { type: SINK hardware: SERIAL num: 4 }"}));
 
+TEST(LegacyVsock, BecomesTheNewOption) {
+  RunConfig by_device;
+  RunConfig by_descriptor;
+  ASSERT_TRUE(TextFormat::ParseFromString("cid: 3 vhost_vsock_device: '/d'", &by_device));
+  ASSERT_TRUE(TextFormat::ParseFromString("cid: 4 vhost_vsock_fd: 5", &by_descriptor));
+
+  ApplyDefaults(by_device);
+  ApplyDefaults(by_descriptor);
+
+  EXPECT_EQ(by_device.vsock().ShortDebugString(), "cid: 3 device: \"/d\"");
+  EXPECT_EQ(by_descriptor.vsock().ShortDebugString(), "cid: 4 device: \"/proc/self/fd/5\"");
+  EXPECT_FALSE(by_device.has_cid() || by_device.has_vhost_vsock_device());
+}
+
 TEST(PlainDefaults, AreThoseOfTheSchema) {
   const RunConfig config;
 

@@ -3,6 +3,7 @@
 #include <cpuid.h>
 
 #include <algorithm>
+#include <bit>
 #include <set>
 #include <utility>
 
@@ -114,6 +115,29 @@ void CheckSerialDevices(const RunConfig& config, Errors& errors) {
   if (earlycons > 1) errors.push_back("--serial: earlycon is given to more than one device");
 }
 
+void CheckVsock(const RunConfig& config, Errors& errors) {
+  if (config.has_cid() && config.has_vsock()) {
+    errors.push_back("--cid: --vsock is given too; its cid= says the same");
+  }
+  if (config.has_vhost_vsock_device() && config.has_vhost_vsock_fd()) {
+    errors.push_back("--vhost-vsock-device: --vhost-vsock-fd is given too, one is accepted");
+  } else if (!config.has_cid()) {
+    if (config.has_vhost_vsock_device()) errors.push_back("--vhost-vsock-device needs --cid");
+    if (config.has_vhost_vsock_fd()) errors.push_back("--vhost-vsock-fd needs --cid");
+  }
+  const VsockConfig& vsock = config.vsock();
+  if (vsock.has_device() && vsock.has_socket()) {
+    errors.push_back(
+        "--vsock: device= is the kernel's and socket= does without it, one is accepted");
+  }
+  const auto& sizes = vsock.max_queue_sizes();
+  const bool powers_of_two = std::all_of(sizes.begin(), sizes.end(),
+                                         [](uint32_t size) { return std::has_single_bit(size); });
+  if ((!sizes.empty() && sizes.size() != 3) || !powers_of_two) {
+    errors.push_back("--vsock: max-queue-sizes= takes three powers of two, such as [256,256,256]");
+  }
+}
+
 void CheckKernelCommandLine(RunConfig config, Errors& errors) {
   ApplyDefaults(config);
   const absl::StatusOr<std::string> line = KernelCommandLine(config);
@@ -138,6 +162,7 @@ Errors Validate(const RunConfig& config, const HostLimits& host) {
   CheckMemory(config, host, errors);
   CheckCpus(config, errors);
   CheckSerialDevices(config, errors);
+  CheckVsock(config, errors);
   CheckKernelCommandLine(config, errors);
   return errors;
 }

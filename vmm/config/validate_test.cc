@@ -43,6 +43,9 @@ INSTANTIATE_TEST_SUITE_P(
            "kernel: 'k' serial { hardware: DEBUGCON debugcon_port: 0xe9 } serial {}",
            "kernel: 'k' serial { hardware: DEBUGCON } serial { hardware: DEBUGCON num: 9 "
            "debugcon_port: 0xe9 }",
+           "kernel: 'k' vsock { cid: 3 }", "kernel: 'k' vsock { cid: 0xfffffffe socket: '/s' }",
+           "kernel: 'k' vsock { cid: 3 max_queue_sizes: [ 2, 256, 32768 ] }", "kernel: 'k' cid: 3",
+           "kernel: 'k' cid: 3 vhost_vsock_device: '/d'", "kernel: 'k' cid: 3 vhost_vsock_fd: 0",
            "kernel: 'k' params: 'quiet ~'"));
 
 struct Mistake {
@@ -132,6 +135,26 @@ INSTANTIATE_TEST_SUITE_P(
                    "--serial: type=syslog: not implemented yet"},
            Mistake{"kernel: 'k' serial { hardware: DEBUGCON debugcon_port: 65536 }",
                    "--serial: debugcon-port=65536 is not a number from 0 to 65535"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Vsock, Invalid,
+    Values(Mistake{"kernel: 'k' vsock {}", "--vsock: cid is missing"},
+           Mistake{"kernel: 'k' vsock { cid: 2 }",
+                   "--vsock: cid=2 is not a number from 3 to 4294967294"},
+           Mistake{"kernel: 'k' cid: 4294967295",
+                   "--cid=4294967295 is not a number from 3 to 4294967294"},
+           Mistake{"kernel: 'k' cid: 3 vsock { cid: 3 }",
+                   "--cid: --vsock is given too; its cid= says the same"},
+           Mistake{"kernel: 'k' vsock { cid: 3 device: '/d' socket: '/s' }",
+                   "--vsock: device= is the kernel's and socket= does without it, one is accepted"},
+           Mistake{"kernel: 'k' vsock { cid: 3 max_queue_sizes: [ 256, 256 ] }",
+                   "--vsock: max-queue-sizes= takes three powers of two, such as [256,256,256]"},
+           Mistake{"kernel: 'k' vsock { cid: 3 max_queue_sizes: [ 256, 255, 256 ] }",
+                   "--vsock: max-queue-sizes= takes three powers of two, such as [256,256,256]"},
+           Mistake{"kernel: 'k' vhost_vsock_device: '/d'", "--vhost-vsock-device needs --cid"},
+           Mistake{"kernel: 'k' vhost_vsock_fd: 5", "--vhost-vsock-fd needs --cid"},
+           Mistake{"kernel: 'k' cid: 3 vhost_vsock_device: '/d' vhost_vsock_fd: 5",
+                   "--vhost-vsock-device: --vhost-vsock-fd is given too, one is accepted"}));
 
 TEST(Validate, ReportsAllMistakesAtOnce) {
   const RunConfig config =

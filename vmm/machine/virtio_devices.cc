@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "devices/virtio/console/console_open.h"
 #include "devices/virtio/rng/rng.h"
+#include "devices/virtio/vsock/vsock_open.h"
 
 namespace touchstone {
 namespace {
@@ -45,11 +46,22 @@ absl::Status AddRng(const VirtioSurroundings& machine, Parts& parts) {
   return absl::OkStatus();
 }
 
+absl::Status AddVsock(const VirtioSurroundings& machine, Parts& parts) {
+  if (!machine.config.has_vsock()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(std::unique_ptr<LoopThread> thread, LoopThread::Start("vsock"));
+  absl::StatusOr<std::unique_ptr<VirtioDevice>> device =
+      OpenVsock(machine.config.vsock(), thread->loop());
+  if (!device.ok()) return Annotate(device.status(), "--vsock");
+  parts.push_back({.name = "vsock", .device = *std::move(device), .thread = std::move(thread)});
+  return absl::OkStatus();
+}
+
 // In crosvm's order (crosvm.md 5.2), since guests know their devices by address: console, block,
 // scsi, pmem, rng, pvclock, tpm, input, balloon, net, sound, video, vsock, fs and 9p, vhost-user.
 constexpr absl::Status (*kDevices[])(const VirtioSurroundings& machine, Parts& parts) = {
     AddConsoles,
     AddRng,
+    AddVsock,
 };
 
 }  // namespace
