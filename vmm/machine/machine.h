@@ -56,6 +56,10 @@ class Machine {
   [[nodiscard]] const GuestMemory& memory() const { return parts_.memory; }
   [[nodiscard]] MsiTarget& msi() { return *parts_.interrupts; }
   [[nodiscard]] PlatformDevices& platform() { return *parts_.platform; }
+  [[nodiscard]] PciRoot& pci() { return parts_.pci->root(); }
+  // What the vCPUs' exits go to.
+  [[nodiscard]] Bus& ports() { return *parts_.ports; }
+  [[nodiscard]] Bus& mmio() { return *parts_.mmio; }
 
  private:
   Parts parts_;
