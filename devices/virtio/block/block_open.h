@@ -1,0 +1,32 @@
+// Opens the disk that a --block option names, and makes the device.
+//
+//   ASSIGN_OR_RETURN(std::unique_ptr<Block> block, OpenBlock(config, EPOLL, loop, {}));
+//
+// The file is locked (flock) as long as the device lives, exclusively or, if read-only, shared, so
+// that no two machines write to one disk. Its content is not looked at: it is raw whatever a guest
+// wrote to its start.
+//
+// Errors name the option, the file and the reason.
+
+#ifndef TOUCHSTONE_DEVICES_VIRTIO_BLOCK_BLOCK_OPEN_H_
+#define TOUCHSTONE_DEVICES_VIRTIO_BLOCK_BLOCK_OPEN_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/event/event_loop.h"
+#include "devices/virtio/block/block.h"
+#include "devices/virtio/block/block.pb.h"
+
+namespace touchstone {
+
+// `executor` is for disks that do not say. `more_loops` as for Block: with multiple-workers, one
+// for each further queue that shall have a thread.
+absl::StatusOr<std::unique_ptr<Block>> OpenBlock(const BlockConfig& config, AsyncExecutor executor,
+                                                 EventLoop& loop,
+                                                 std::vector<EventLoop*> more_loops);
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_DEVICES_VIRTIO_BLOCK_BLOCK_OPEN_H_

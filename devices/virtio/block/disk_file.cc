@@ -1,0 +1,188 @@
+#include "devices/virtio/block/disk_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+
+namespace touchstone {
+namespace {
+
+// What O_DIRECT wants where nobody says: more than any disk has in use.
+constexpr uint32_t kUnknownAddressAlignment = 4096;
+constexpr uint32_t kUnknownOffsetAlignment = 512;
+
+constexpr size_t kZerosSize = 64 * 1024;
+alignas(4096) constexpr uint8_t kZeros[kZerosSize] = {};
+
+const char* KindOf(mode_t mode) {
+  if (S_ISDIR(mode)) return "a directory";
+  if (S_ISCHR(mode)) return "a character device";
+  if (S_ISFIFO(mode)) return "a pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "no file";
+}
+
+bool IsUnsupported(int error) { return error == EOPNOTSUPP || error == ENOSYS || error == ENOTTY; }
+
+}  // namespace
+
+absl::StatusOr<DiskFile> DiskFile::Create(ScopedFd fd) {
+  struct stat status;
+  if (fstat(fd.get(), &status) != 0) return ErrnoStatus(errno, "fstat");
+  if (S_ISREG(status.st_mode)) {
+    return DiskFile(std::move(fd), static_cast<uint64_t>(status.st_size), false);
+  }
+  if (!S_ISBLK(status.st_mode)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("is ", KindOf(status.st_mode), ", not a regular file or a block device"));
+  }
+  uint64_t size = 0;
+  if (ioctl(fd.get(), BLKGETSIZE64, &size) != 0) return ErrnoStatus(errno, "ioctl BLKGETSIZE64");
+  return DiskFile(std::move(fd), size, true);
+}
+
+absl::Status DiskFile::SetDirect() {
+  const int flags = fcntl(fd_.get(), F_GETFL);
+  if (flags < 0 || fcntl(fd_.get(), F_SETFL, flags | O_DIRECT) != 0) {
+    return ErrnoStatus(errno, "O_DIRECT");
+  }
+  direct_ = true;
+  address_alignment_ = kUnknownAddressAlignment;
+  offset_alignment_ = kUnknownOffsetAlignment;
+#ifdef STATX_DIOALIGN
+  struct statx extended = {};
+  if (statx(fd_.get(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &extended) == 0 &&
+      (extended.stx_mask & STATX_DIOALIGN) != 0 &&
+      std::has_single_bit(extended.stx_dio_mem_align) &&
+      std::has_single_bit(extended.stx_dio_offset_align)) {
+    address_alignment_ = extended.stx_dio_mem_align;
+    offset_alignment_ = extended.stx_dio_offset_align;
+    return absl::OkStatus();
+  }
+#endif
+  int sector = 0;
+  if (block_device_ && ioctl(fd_.get(), BLKSSZGET, &sector) == 0 && sector > 0) {
+    offset_alignment_ = static_cast<uint32_t>(sector);
+  }
+  return absl::OkStatus();
+}
+
+int DiskFile::Execute(BlockOperation operation) const {
+  switch (operation.kind) {
+    case BlockOperation::Kind::kRead:
+    case BlockOperation::Kind::kWrite: {
+      Transfer transfer(std::move(operation));
+      return Finish(transfer);
+    }
+    case BlockOperation::Kind::kFlush:
+      return Flush();
+    case BlockOperation::Kind::kDiscard:
+      return Discard(operation.offset, operation.size);
+    case BlockOperation::Kind::kWriteZeroes: {
+      const int error = WriteZeroes(operation.offset, operation.size, operation.may_unmap);
+      return error == 0 && operation.durable ? Flush() : error;
+    }
+  }
+  return EINVAL;
+}
+
+int DiskFile::Finish(Transfer& transfer) const {
+  std::optional<int> error;
+  do {
+    const absl::Span<const iovec> slices = transfer.slices();
+    const auto offset = static_cast<off_t>(transfer.offset());
+    const auto count = static_cast<int>(slices.size());
+    const ssize_t result = transfer.is_read()
+                               ? preadv(fd_.get(), slices.data(), count, offset)
+                               : pwritev2(fd_.get(), slices.data(), count, offset,
+                                          transfer.operation().durable ? RWF_DSYNC : 0);
+    error = transfer.Advance(result < 0 ? -errno : result);
+  } while (!error.has_value());
+  return *error;
+}
+
+int64_t DiskFile::ReadCached(const Transfer& transfer) const {
+  const absl::Span<const iovec> slices = transfer.slices();
+  const ssize_t result = preadv2(fd_.get(), slices.data(), static_cast<int>(slices.size()),
+                                 static_cast<off_t>(transfer.offset()), RWF_NOWAIT);
+  return result < 0 ? -errno : result;
+}
+
+int DiskFile::Flush() const {
+  int result;
+  do {
+    result = fdatasync(fd_.get());
+  } while (result != 0 && errno == EINTR);
+  return result == 0 ? 0 : errno;
+}
+
+int DiskFile::Allocate(int mode, uint64_t offset, uint64_t size) const {
+  int result;
+  do {
+    result = fallocate(fd_.get(), mode | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                       static_cast<off_t>(size));
+  } while (result != 0 && errno == EINTR);
+  return result == 0 ? 0 : errno;
+}
+
+int DiskFile::Discard(uint64_t offset, uint64_t size) const {
+  int error;
+  if (block_device_) {
+    uint64_t range[2] = {offset, size};
+    error = ioctl(fd_.get(), BLKDISCARD, range) == 0 ? 0 : errno;
+    // Less than the device's own sectors is EINVAL: nothing to give back.
+    if (error == EINVAL) error = 0;
+  } else {
+    error = Allocate(FALLOC_FL_PUNCH_HOLE, offset, size);
+  }
+  return IsUnsupported(error) ? 0 : error;
+}
+
+int DiskFile::WriteZeroes(uint64_t offset, uint64_t size, bool may_unmap) const {
+  // Each of these leaves zeros, on block devices too; they differ in what becomes of the space.
+  const int preferred = may_unmap ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
+  const int other = may_unmap ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE;
+  int error = Allocate(preferred, offset, size);
+  if (error == 0) return 0;
+  if (block_device_) {
+    uint64_t range[2] = {offset, size};
+    if (ioctl(fd_.get(), BLKZEROOUT, range) == 0) return 0;
+  } else if (IsUnsupported(error)) {
+    error = Allocate(other, offset, size);
+    if (error == 0) return 0;
+  }
+  if (!IsUnsupported(error) && !(block_device_ && error == EINVAL)) return error;
+  return WriteBuffersOfZeros(offset, size);
+}
+
+int DiskFile::WriteBuffersOfZeros(uint64_t offset, uint64_t size) const {
+  // The array is only read.
+  void* const zeros = const_cast<uint8_t*>(kZeros);
+  while (size > 0) {
+    BlockOperation operation = {.kind = BlockOperation::Kind::kWrite, .offset = offset};
+    while (operation.size < size && operation.slices.size() < 16) {
+      const size_t piece = std::min<uint64_t>(size - operation.size, kZerosSize);
+      operation.slices.push_back({zeros, piece});
+      operation.size += piece;
+    }
+    offset += operation.size;
+    size -= operation.size;
+    Transfer transfer(std::move(operation));
+    if (const int error = Finish(transfer); error != 0) return error;
+  }
+  return 0;
+}
+
+}  // namespace touchstone
