@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "vmm/config/net_options.h"
+
 namespace touchstone {
 namespace {
 
@@ -43,6 +45,7 @@ void ApplyLegacyVsock(RunConfig& config) {
 }  // namespace
 
 void ApplyDefaults(RunConfig& config) {
+  GatherNets(config);
   ApplyLegacyVsock(config);
   const auto& devices = config.serial();
   const bool has_console = std::any_of(devices.begin(), devices.end(),

@@ -10,7 +10,8 @@ namespace touchstone {
 
 // Serial ports (crosvm.md 1.4): without any console, a free COM1 becomes one on standard output,
 // with standard input unless another device reads that. Then all of COM1 to COM4 exist; those not
-// configured are sinks. --cid becomes --vsock. Applying it again changes nothing.
+// configured are sinks. Network devices are gathered in `net` (net_options.h), --cid becomes
+// --vsock. Applying it again changes nothing.
 void ApplyDefaults(RunConfig& config);
 
 }  // namespace touchstone

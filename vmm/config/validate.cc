@@ -8,8 +8,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "devices/virtio/net/net_plan.h"
 #include "vmm/config/defaults.h"
 #include "vmm/config/kernel_command_line.h"
+#include "vmm/config/net_options.h"
 #include "vmm/config/schema.h"
 #include "vmm/config/schema_check.h"
 
@@ -115,6 +117,14 @@ void CheckSerialDevices(const RunConfig& config, Errors& errors) {
   if (earlycons > 1) errors.push_back("--serial: earlycon is given to more than one device");
 }
 
+void CheckNets(RunConfig config, Errors& errors) {
+  GatherNets(config);
+  for (const NetConfig& net : config.net()) {
+    const absl::Status status = PlanNet(net).status();
+    if (!status.ok()) errors.push_back(absl::StrCat("--net: ", status.message()));
+  }
+}
+
 void CheckVsock(const RunConfig& config, Errors& errors) {
   if (config.has_cid() && config.has_vsock()) {
     errors.push_back("--cid: --vsock is given too; its cid= says the same");
@@ -162,6 +172,7 @@ Errors Validate(const RunConfig& config, const HostLimits& host) {
   CheckMemory(config, host, errors);
   CheckCpus(config, errors);
   CheckSerialDevices(config, errors);
+  CheckNets(config, errors);
   CheckVsock(config, errors);
   CheckKernelCommandLine(config, errors);
   return errors;

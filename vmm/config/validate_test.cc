@@ -43,6 +43,8 @@ INSTANTIATE_TEST_SUITE_P(
            "kernel: 'k' serial { hardware: DEBUGCON debugcon_port: 0xe9 } serial {}",
            "kernel: 'k' serial { hardware: DEBUGCON } serial { hardware: DEBUGCON num: 9 "
            "debugcon_port: 0xe9 }",
+           "kernel: 'k' net { tap_name: 'a' } tap_fd: 3 host_ip: '10.0.0.1' netmask: '255.0.0.0' "
+           "mac_address: '52:54:00:12:34:56'",
            "kernel: 'k' vsock { cid: 3 }", "kernel: 'k' vsock { cid: 0xfffffffe socket: '/s' }",
            "kernel: 'k' vsock { cid: 3 max_queue_sizes: [ 2, 256, 32768 ] }", "kernel: 'k' cid: 3",
            "kernel: 'k' cid: 3 vhost_vsock_device: '/d'", "kernel: 'k' cid: 3 vhost_vsock_fd: 0",
@@ -135,6 +137,16 @@ INSTANTIATE_TEST_SUITE_P(
                    "--serial: type=syslog: not implemented yet"},
            Mistake{"kernel: 'k' serial { hardware: DEBUGCON debugcon_port: 65536 }",
                    "--serial: debugcon-port=65536 is not a number from 0 to 65535"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Nets, Invalid,
+    Values(Mistake{"kernel: 'k' net {}",
+                   "--net: one of tap-name=, tap-fd= and host-ip= is needed, "
+                   "none is given"},
+           Mistake{"kernel: 'k' host_ip: '10.0.0.1' netmask: '255.0.0.0'",
+                   "--net: mac= is missing: host-ip=, netmask= and mac= belong together"},
+           Mistake{"kernel: 'k' tap_name: 'a' vhost_net: true net_vq_pairs: 2",
+                   "--net: vq-pairs= with vhost-net: it has one pair of queues"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Vsock, Invalid,

@@ -7,6 +7,7 @@
 #include "absl/types/span.h"
 #include "base/status.h"
 #include "devices/virtio/console/console_open.h"
+#include "devices/virtio/net/net_open.h"
 #include "devices/virtio/rng/rng.h"
 #include "devices/virtio/vsock/vsock_open.h"
 
@@ -46,6 +47,25 @@ absl::Status AddRng(const VirtioSurroundings& machine, Parts& parts) {
   return absl::OkStatus();
 }
 
+// --net: each moves its frames on a thread of its own.
+absl::Status AddNets(const VirtioSurroundings& machine, Parts& parts) {
+  for (const NetConfig& net : machine.config.net()) {
+    VirtioPart part = {.name = absl::StrCat("net ", parts.size())};
+    if (net.has_pci_address()) {
+      absl::StatusOr<PciAddress> address = PciAddress::Parse(net.pci_address());
+      if (!address.ok()) return Annotate(address.status(), "--net pci-address=");
+      part.address = *address;
+    }
+    ASSIGN_OR_RETURN(part.thread, LoopThread::Start("net"));
+    absl::StatusOr<std::unique_ptr<VirtioDevice>> device =
+        OpenNet(net, machine.config.cpus().num_cores(), part.thread->loop());
+    if (!device.ok()) return Annotate(device.status(), "--net");
+    part.device = *std::move(device);
+    parts.push_back(std::move(part));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status AddVsock(const VirtioSurroundings& machine, Parts& parts) {
   if (!machine.config.has_vsock()) return absl::OkStatus();
   ASSIGN_OR_RETURN(std::unique_ptr<LoopThread> thread, LoopThread::Start("vsock"));
@@ -61,6 +81,7 @@ absl::Status AddVsock(const VirtioSurroundings& machine, Parts& parts) {
 constexpr absl::Status (*kDevices[])(const VirtioSurroundings& machine, Parts& parts) = {
     AddConsoles,
     AddRng,
+    AddNets,
     AddVsock,
 };
 

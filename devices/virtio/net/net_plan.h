@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "devices/virtio/net/net.pb.h"
 #include "devices/virtio/net/net_protocol.h"
-#include "devices/virtio/net/tap.h"
+#include "devices/virtio/net/tap_address.h"
 
 namespace touchstone {
 

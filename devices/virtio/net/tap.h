@@ -19,6 +19,7 @@
 #include "base/scoped_fd.h"
 #include "devices/virtio/net/net_backend.h"
 #include "devices/virtio/net/net_protocol.h"
+#include "devices/virtio/net/tap_address.h"
 
 namespace touchstone {
 
@@ -34,13 +35,6 @@ class TapPort final : public NetPort {
 
  private:
   const ScopedFd fd_;
-};
-
-// An address of the host on a tap that is made for the occasion.
-struct TapAddress {
-  uint32_t ip = 0;  // In host order, as is the mask.
-  uint32_t netmask = 0;
-  MacAddress mac = {};  // The host's.
 };
 
 class TapBackend final : public NetBackend {
