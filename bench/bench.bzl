@@ -11,8 +11,9 @@ def benchmark(name, srcs, deps, data = [], **kwargs):
       srcs: sources that register benchmarks; main() is the library's.
       deps: what they measure.
       data: files that they need at run time.
-      **kwargs: passed to both targets.
+      **kwargs: passed to both targets. Devices name the test in their `:checks`.
     """
+    kwargs.setdefault("visibility", ["//:devices", "//:harness"])
     native.cc_binary(
         name = name,
         testonly = True,

@@ -14,8 +14,9 @@ def fuzz_test(name, srcs, deps = [], corpus = [], dictionary = None, tags = [], 
       corpus: seed and crash files.
       dictionary: libFuzzer's -dict file, for inputs made of words.
       tags: "fuzz" is added.
-      **kwargs: passed to cc_test.
+      **kwargs: passed to cc_test. Devices name it in their `:checks`.
     """
+    kwargs.setdefault("visibility", ["//:devices", "//:harness"])
     if not name.endswith("_fuzzer"):
         fail("a fuzz target's name ends in _fuzzer, not " + name)
     if not corpus:

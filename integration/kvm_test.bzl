@@ -69,6 +69,7 @@ def kvm_program_test(name, program, data = [], args = [], size = "medium", lab_c
       tags: besides "lab" and "cpu:N".
       **kwargs: further attributes of the test, such as timeout or visibility.
     """
+    kwargs.setdefault("visibility", ["//:harness"])
     native.sh_test(
         name = name,
         size = size,
