@@ -49,12 +49,14 @@ Aml RoutingTable(absl::Span<const AcpiPciRoute> routes) {
   return Aml::Name("_PRT", Aml::Package(entries));
 }
 
-// _OSC for a PCI host bridge: PCI Firmware 3.2, section 4.5. The guest gets native hot plug, power
-// management events, the capability structure and latency tolerance; SHPC, AER and DPC do not
-// exist here.
+// _OSC for a PCI host bridge: PCI Firmware 3.3, section 4.5. A control is refused when firmware
+// keeps the feature for itself. There is no firmware here that handles hot plug, errors or power
+// management events, so the guest controls all that it asks for, also of what no device has.
 Aml OscMethod() {
-  constexpr uint64_t kNativeHotPlug = Bit(0), kPme = Bit(2), kCapability = Bit(4), kLtr = Bit(5);
-  constexpr uint64_t kGranted = kNativeHotPlug | kPme | kCapability | kLtr;
+  constexpr uint64_t kNativeHotPlug = Bit(0), kShpcHotPlug = Bit(1), kPme = Bit(2), kAer = Bit(3),
+                     kCapability = Bit(4), kLtr = Bit(5), kDpc = Bit(7);
+  constexpr uint64_t kGranted =
+      kNativeHotPlug | kShpcHotPlug | kPme | kAer | kCapability | kLtr | kDpc;
   // Bits of the first dword that is returned (ACPI 6.4, 6.2.11).
   constexpr uint64_t kUnknownUuid = Bit(2), kUnknownRevision = Bit(3), kMasked = Bit(4);
   const Aml arguments = Aml::Arg(3), granted = Aml::Local(0);

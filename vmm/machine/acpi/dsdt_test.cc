@@ -99,6 +99,13 @@ TEST(DsdtTest, BridgeWithoutEcamDecodesItsOwnBuses) {
   EXPECT_FALSE(Has(config, Aml::Path("MRES")));
 }
 
+// PCI Firmware 3.3, 4.5.1: native and SHPC hot plug, PME, AER, the capability structure, LTR, DPC.
+TEST(DsdtTest, GuestMayControlAllPciFeatures) {
+  const Aml control = Aml::Path("CDW3");
+
+  EXPECT_TRUE(Has(TypicalAcpiConfig(1, 1), Aml::And(control, Aml::Integer(0xBF), Aml::Local(0))));
+}
+
 TEST(DsdtTest, EcamIsReserved) {
   AcpiConfig config = TypicalAcpiConfig(1, 1);
   ResourceTemplate low, high;
