@@ -44,9 +44,10 @@ class BadFiles {
   BadFiles() : folder_(absl::StrCat(getenv("TEST_TMPDIR") ?: "/tmp", "/bad_files.XXXXXX")) {
     if (mkdtemp(folder_.data()) == nullptr) abort();
     const std::string bzimage = ReadFile(Runfile("external/debian_cloud_kernel/vmlinuz"), 64 << 20);
-    for (const size_t size : {1, 100, 600, 20000}) {
+    for (const size_t size : {1, 2, 100, 517, 600, 20000}) {
       Write(absl::StrCat("bzimage.", size), bzimage.substr(0, size));
     }
+    Write("bzimage.cut", bzimage.substr(0, bzimage.size() - 1));
     Write("bzimage.half", bzimage.substr(0, bzimage.size() / 2));
     const std::string elf = ReadFile(Runfile("external/debian_cloud_kernel/vmlinux"), 1 << 20);
     for (const size_t size : {10, 64, 200, 1 << 20}) {
@@ -136,7 +137,8 @@ std::vector<Case> Configurations() {
       {"CpusFourBillion", {"run", "--cpus", "4294967295", "k"}, kError, "num-cores=4294967295"},
       {"MemoryNone", {"run", "--mem", "0", "k"}, kError, "size=0 MiB"},
       {"MemoryTooLittle", {"run", "--mem", "1", "k"}, kError, "at least 4 MiB"},
-      {"MemoryPetabyte", {"run", "--mem", "1073741824", "k"}, kError, "more than this host"},
+      {"MemoryBeyondKvm", {"run", "--mem", "16777216", "k"}, kError, "--mem: size=16777216 MiB"},
+      {"MemoryPetabyte", {"run", "--mem", "1073741824", "k"}, kError, "more than"},
       {"MemoryOfAllBits", {"run", "--mem", "18446744073709551615", "k"}, kError, "more than"},
       {"SerialNumber", {"run", "--serial", "num=5", "k"}, kError, "num is 1 to 4"},
       {"SerialNoPath", {"run", "--serial", "type=file", "k"}, kError, "needs path="},
@@ -159,14 +161,18 @@ std::vector<Case> Files() {
       {"Device", {"run", "/dev/zero"}, kError, "/dev/zero"},
       {"Aarch64", {"run", "$DIRaarch64"}, kError, "ELF for aarch64"},
       {"BzImage1", {"run", "$DIRbzimage.1"}, kError, "bzimage.1"},
-      {"BzImage100", {"run", "$DIRbzimage.100"}, kError, "bzimage.100"},
+      {"BzImage2", {"run", "$DIRbzimage.2"}, kError, "truncated"},
+      {"BzImage100", {"run", "$DIRbzimage.100"}, kError, "truncated"},
+      {"BzImage517", {"run", "$DIRbzimage.517"}, kError, "truncated"},
       {"BzImage600", {"run", "$DIRbzimage.600"}, kError, "truncated"},
       {"BzImage20000", {"run", "$DIRbzimage.20000"}, kError, "truncated"},
       {"BzImageHalf", {"run", "$DIRbzimage.half"}, kError, "truncated"},
+      {"BzImageWithoutItsLastByte", {"run", "$DIRbzimage.cut"}, kError, "truncated"},
       {"Elf10", {"run", "$DIRelf.10"}, kError, "elf.10"},
       {"Elf64", {"run", "$DIRelf.64"}, kError, "truncated"},
       {"Elf200", {"run", "$DIRelf.200"}, kError, "truncated"},
       {"ElfMegabyte", {"run", "$DIRelf.1048576"}, kError, "truncated"},
+      {"Program", {"run", "/bin/ls"}, kError, "is a dynamically linked user-space program"},
       {"KernelTooLarge", {"run", "--mem", "16", "$VMLINUX"}, kError, "vmlinux"},
       {"NoInitrd", {"run", "--initrd", "$DIRnone", "$VMLINUX"}, kError, "--initrd: open"},
       {"FolderInitrd", {"run", "--initrd", "$DIR", "$VMLINUX"}, kError, "is a directory"},

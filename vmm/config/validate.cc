@@ -20,8 +20,8 @@ namespace {
 
 using Errors = std::vector<std::string>;
 
-// Half of what a process can map on x86-64, so that the rest of the program has room.
-constexpr int kMaxMappedBits = 46;
+// KVM takes fewer than 2^31 pages in one memory slot (KVM_MEM_MAX_NR_PAGES).
+constexpr int kMaxSlotBits = 31 + 12;
 
 void CheckKernel(const RunConfig& config, Errors& errors) {
   if (config.kernel().empty()) errors.push_back("no KERNEL is given: there is nothing to run");
@@ -30,16 +30,17 @@ void CheckKernel(const RunConfig& config, Errors& errors) {
 void CheckMemory(const RunConfig& config, const HostLimits& host, Errors& errors) {
   const uint64_t size = config.mem().size();
   // Memory above the hole for devices is moved up by at most 4 GiB.
-  const int bits = std::clamp(host.physical_address_bits, 33, kMaxMappedBits);
+  const int bits = std::clamp(host.physical_address_bits, 33, kMaxSlotBits);
   const uint64_t max = (uint64_t{1} << (bits - 20)) - 4096;
   if (size < kMinMemoryMib) {
     errors.push_back(absl::StrCat("--mem: size=", size,
                                   " MiB is too little: a guest needs at least ", kMinMemoryMib,
                                   " MiB"));
   } else if (size > max) {
-    errors.push_back(absl::StrCat("--mem: size=", size,
-                                  " MiB is more than this host can address: at most ", max,
-                                  " MiB are accepted"));
+    errors.push_back(absl::StrCat(
+        "--mem: size=", size, " MiB is more than ",
+        bits == host.physical_address_bits ? "this host can address" : "KVM takes in one piece",
+        ": at most ", max, " MiB are accepted"));
   }
 }
 

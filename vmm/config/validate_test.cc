@@ -180,12 +180,17 @@ TEST(Validate, ReportsAllMistakesAtOnce) {
                           "--params: '\\x01' has bytes that are not printable ASCII"));
 }
 
-TEST(Validate, NeverAcceptsAPebibyte) {
-  const RunConfig config = Config("kernel: 'k' mem { size: 1073741824 }");
+TEST(Validate, AcceptsWhatKvmTakesInOnePiece) {
+  EXPECT_THAT(Validate(Config("kernel: 'k' mem { size: 8384512 }"), {.physical_address_bits = 57}),
+              IsEmpty());
+}
+
+TEST(Validate, NeverAcceptsMoreThanKvmTakesInOnePiece) {
+  const RunConfig config = Config("kernel: 'k' mem { size: 8384513 }");
 
   EXPECT_THAT(Validate(config, {.physical_address_bits = 57}),
-              ElementsAre("--mem: size=1073741824 MiB is more than this host can address: at most "
-                          "67104768 MiB are accepted"));
+              ElementsAre("--mem: size=8384513 MiB is more than KVM takes in one piece: at most "
+                          "8384512 MiB are accepted"));
 }
 
 TEST(ReadHostLimits, IsPlausible) {

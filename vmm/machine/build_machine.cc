@@ -71,8 +71,9 @@ absl::StatusOr<std::unique_ptr<Vm>> CreateVm(Hypervisor& hypervisor, const Guest
   ASSIGN_OR_RETURN(std::unique_ptr<Vm> vm, hypervisor.CreateVm());
   uint32_t slot = 0;
   for (const GuestMemory::Region& region : memory.regions()) {
-    RETURN_IF_ERROR(
-        vm->SetMemory(slot++, {.start = region.start, .size = region.size, .host = region.host}));
+    RETURN_IF_ERROR(Annotate(
+        vm->SetMemory(slot++, {.start = region.start, .size = region.size, .host = region.host}),
+        "--mem"));
   }
   RETURN_IF_ERROR(vm->CreateIrqChip());
   return vm;
@@ -149,9 +150,10 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
                    MemoryLayout::Plan({.ram_size = config.mem().size() * kMiB,
                                        .physical_bits = processors.physical_bits}));
   // Private: nothing in the machine hands its memory to another process.
-  ASSIGN_OR_RETURN(parts.memory, GuestMemory::Create(layout.RamRegions(),
-                                                     {.backing = GuestMemory::Backing::kAnonymous,
-                                                      .huge_pages = false}));
+  absl::StatusOr<GuestMemory> memory = GuestMemory::Create(
+      layout.RamRegions(), {.backing = GuestMemory::Backing::kAnonymous, .huge_pages = false});
+  if (!memory.ok()) return Annotate(memory.status(), "--mem");
+  parts.memory = *std::move(memory);
   ASSIGN_OR_RETURN(parts.vm, CreateVm(*host.hypervisor, parts.memory));
 
   parts.ports = std::make_unique<Bus>("port", Bus::kLastPort);

@@ -1,6 +1,7 @@
 #include "vmm/machine/boot/bzimage.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 
@@ -21,6 +22,7 @@ constexpr uint16_t kBootFlag = 0xAA55;
 constexpr uint16_t kLeastVersion = 0x20C;
 constexpr uint64_t kSectorSize = 512;
 constexpr uint64_t kParagraphSize = 16;
+constexpr uint32_t kPeMagic = 0x00004550;  // "PE\0\0"
 // "64-bit Boot Protocol": the entry is the load address plus 0x200.
 constexpr uint64_t kEntryOffset = 0x200;
 
@@ -63,6 +65,13 @@ absl::Status CheckHeader(const BootFile& file, const setup_header& header) {
   return absl::OkStatus();
 }
 
+// `part` of the file says that the file has `promised` bytes.
+absl::Status Truncated(const BootFile& file, absl::string_view part, uint64_t promised) {
+  return absl::DataLossError(file.Error(absl::StrCat("is truncated: its ", part, " promises ",
+                                                     promised, " bytes, it has ", file.size()))
+                                 .message());
+}
+
 // Where the protected-mode code is in the file.
 struct Code {
   uint64_t offset = 0;
@@ -76,19 +85,47 @@ absl::StatusOr<Code> FindCode(const BootFile& file, const setup_header& header) 
   if (code.size <= kEntryOffset) {
     return file.Error(absl::StrCat("has only ", code.size, " bytes of code (syssize)"));
   }
-  // Paragraphs are rounded up, and the last may be short.
-  if (!FitsWithin<uint64_t>(code.offset, code.size - (kParagraphSize - 1), file.size())) {
-    return absl::DataLossError(
-        file.Error(absl::StrCat("is truncated: its header promises ", code.offset + code.size,
-                                " bytes, it has ", file.size()))
-            .message());
+  // "The image checksum": the file reaches as far as syssize says; its last four bytes up to there
+  // are the check sum.
+  if (!FitsWithin(code.offset, code.size, file.size())) {
+    return Truncated(file, "header", code.offset + code.size);
   }
   // payload_offset counts from the beginning of the code.
   if (uint64_t{header.payload_offset} + header.payload_length > code.size) {
     return file.Error("has a payload that passes the end of its code (payload_length)");
   }
-  code.size = std::min(code.size, file.size() - code.offset);
   return code;
+}
+
+// A signature for Secure Boot is behind the code, where the header of the EFI application says
+// (PE Format, "The Attribute Certificate Table"). Without it the kernel would run, but the file is
+// not what it was.
+absl::Status CheckSignature(const BootFile& file) {
+  constexpr uint64_t kPointer = 0x3C;  // to the PE header: "PE\0\0", 20 bytes of COFF header ...
+  constexpr uint64_t kOptionalHeader = 24;
+  constexpr uint16_t kPe32Plus = 0x20B;
+  constexpr uint64_t kDirectoryCount = kOptionalHeader + 108;
+  constexpr uint64_t kCertificateTable = kOptionalHeader + 112 + 4 * 8;
+  constexpr uint64_t kEnd = kCertificateTable + 8;
+
+  std::array<uint8_t, kPointer + 4> beginning = {};
+  RETURN_IF_ERROR(file.Read(0, absl::MakeSpan(beginning)));
+  const uint64_t start = LoadLe(absl::MakeConstSpan(beginning).subspan(kPointer, 4));
+  if (beginning[0] != 'M' || beginning[1] != 'Z' || !FitsWithin(start, kEnd, file.size())) {
+    return absl::OkStatus();
+  }
+  std::array<uint8_t, kEnd> header = {};
+  RETURN_IF_ERROR(file.Read(start, absl::MakeSpan(header)));
+  const auto field = [&](uint64_t offset, uint64_t size) {
+    return LoadLe(absl::MakeConstSpan(header).subspan(offset, size));
+  };
+  if (field(0, 4) != kPeMagic || field(kOptionalHeader, 2) != kPe32Plus ||
+      field(kDirectoryCount, 4) <= 4) {
+    return absl::OkStatus();
+  }
+  // The one directory entry whose address is an offset in the file.
+  const uint64_t end = field(kCertificateTable, 4) + field(kCertificateTable + 4, 4);
+  return end <= file.size() ? absl::OkStatus() : Truncated(file, "signature", end);
 }
 
 }  // namespace
@@ -104,6 +141,7 @@ absl::StatusOr<KernelImage> LoadBzImage(const GuestMemory& memory, const MemoryL
   ASSIGN_OR_RETURN(const setup_header header, ReadHeader(file));
   RETURN_IF_ERROR(CheckHeader(file, header));
   ASSIGN_OR_RETURN(const Code code, FindCode(file, header));
+  RETURN_IF_ERROR(CheckSignature(file));
 
   // "The Real-Mode Kernel Header", init_size: from the runtime start on, this much must be RAM. The
   // runtime start is the load address, raised to pref_address and to kernel_alignment.

@@ -270,6 +270,10 @@ absl::StatusOr<KernelImage> LoadElf(const GuestMemory& memory, const MemoryLayou
       .command_line_limit = kCommandLineLimit,
       .header = MakeHeader(),
   };
+  if (std::any_of(elf.segments.begin(), elf.segments.end(),
+                  [](const ElfSegment& segment) { return segment.type == PT_INTERP; })) {
+    return file.Error("is a dynamically linked user-space program, not a kernel");
+  }
   RETURN_IF_ERROR(CheckSegments(file, layout, elf, &image));
   RETURN_IF_ERROR(ChooseEntry(file, elf, choice, &image));
   for (const ElfSegment& segment : elf.segments) {

@@ -274,6 +274,11 @@ INSTANTIATE_TEST_SUITE_P(
         Spoilt{"Overlap", [](ElfSpec* s) { s->parts.push_back(Loadable(16 * kMiB + 63, 10)); },
                "overlapping"},
         Spoilt{"SameTwice", [](ElfSpec* s) { s->parts.push_back(s->parts[0]); }, "overlapping"},
+        Spoilt{"UserSpaceProgram",
+               [](ElfSpec* s) {
+                 s->parts.push_back({.header = {.p_type = PT_INTERP}, .content = {'/', 'l', 0}});
+               },
+               "is a dynamically linked user-space program, not a kernel"},
         Spoilt{"EntryBeforeTheSegment", [](ElfSpec* s) { s->ehdr.e_entry = 16 * kMiB - 1; },
                "outside the physical"},
         Spoilt{"EntryBehindTheSegment", [](ElfSpec* s) { s->ehdr.e_entry = 16 * kMiB + 64; },

@@ -21,6 +21,8 @@ namespace touchstone {
 namespace {
 
 constexpr uint64_t kBeginningSize = 1024;
+// IsBzImage decides by this many bytes.
+constexpr uint64_t kLeastBzImage = 0x206;
 
 struct Signature {
   uint64_t offset;
@@ -28,6 +30,8 @@ struct Signature {
   absl::string_view what;
 };
 
+// How an EFI application begins, and with it most bzImages.
+constexpr absl::string_view kEfi("MZ", 2);
 // What arch/x86/boot/compressed puts into a bzImage, and extract-vmlinux takes out.
 constexpr Signature kCompressed[] = {
     {0, absl::string_view("\x1F\x8B", 2), "gzip"},
@@ -46,7 +50,7 @@ constexpr Signature kForeign[] = {
     {0, absl::string_view("QFI\xFB", 4), "is a qcow2 disk image, not a kernel"},
     {0, absl::string_view("070701", 6), "is a cpio archive (an initrd?), not a kernel"},
     {0, absl::string_view("#!", 2), "is a script, not a kernel"},
-    {0, absl::string_view("MZ", 2), "is an EFI application, not a bzImage"},
+    {0, kEfi, "is an EFI application, not a bzImage"},
 };
 
 bool Has(absl::Span<const uint8_t> beginning, const Signature& signature) {
@@ -62,6 +66,11 @@ absl::Status DescribeUnknown(const BootFile& file, absl::Span<const uint8_t> beg
       return file.Error(absl::StrCat("is compressed with ", signature.what,
                                      ": decompress it, or give the bzImage"));
     }
+  }
+  if (Has(beginning, {0, kEfi, {}}) && file.size() < kLeastBzImage) {
+    return absl::DataLossError(
+        file.Error(absl::StrCat("is truncated: of a bzImage it has only ", file.size(), " bytes"))
+            .message());
   }
   for (const Signature& signature : kForeign) {
     if (Has(beginning, signature)) return file.Error(signature.what);

@@ -127,6 +127,14 @@ TEST_F(KernelLoaderTest, MoreReservedMemoryIsInTheMap) {
   EXPECT_EQ(+last.type, 2u);
 }
 
+// Its first bytes are an EFI application's.
+TEST_F(KernelLoaderTest, HeadOfABzImageIsTruncated) {
+  const ScopedFd head = MakeFile("MZ" + std::string(0x203, '\0'));
+
+  EXPECT_EQ(Load(head).status().message(),
+            "kernel /boot/vmlinuz is truncated: of a bzImage it has only 517 bytes");
+}
+
 TEST_F(KernelLoaderTest, DirectoryIsNamed) {
   const ScopedFd directory(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 
