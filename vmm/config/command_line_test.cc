@@ -84,6 +84,27 @@ INSTANTIATE_TEST_SUITE_P(
            AcceptCase{{"--serial", "type=stdout,hardware=virtio-console"},
                       "serial { type: STDOUT hardware: VIRTIO_CONSOLE }"}));
 
+// crosvm.md 1.5.
+INSTANTIATE_TEST_SUITE_P(
+    Block, RunLineAccepted,
+    Values(AcceptCase{{"--block", "disk.img"}, "block { path: 'disk.img' }"},
+           AcceptCase{{"-b", "path=disk.img"}, "block { path: 'disk.img' }"},
+           AcceptCase{{"--block", "disk.img,ro", "--block=b"},
+                      "block { path: 'disk.img' ro: true } block { path: 'b' }"},
+           AcceptCase{{"--block", "disk.img,ro=true,root"},
+                      "block { path: 'disk.img' ro: true root: true }"},
+           AcceptCase{{"--block", "disk.img,sparse=false,block-size=4096,id=DISK1"},
+                      "block { path: 'disk.img' sparse: false block_size: 4096 id: 'DISK1' }"},
+           AcceptCase{{"--block", "disk.img,o_direct,async-executor=uring"},
+                      "block { path: 'disk.img' direct: true async_executor: URING }"},
+           AcceptCase{{"--block", "disk.img,direct,block_size=512,async_executor=epoll"},
+                      "block { path: 'disk.img' direct: true block_size: 512 async_executor: EPOLL "
+                      "}"},
+           AcceptCase{{"--block", "disk.img,packed-queue,multiple-workers,lock=false"},
+                      "block { path: 'disk.img' packed_queue: true multiple_workers: true lock: "
+                      "false }"},
+           AcceptCase{{"--async-executor", "uring"}, "async_executor: URING"}));
+
 class RunLineRejected : public testing::TestWithParam<RejectCase> {};
 
 TEST_P(RunLineRejected, WithOneLine) {
@@ -138,6 +159,18 @@ INSTANTIATE_TEST_SUITE_P(
         RejectCase{{"--serial", "sink,debugcon-port=65536"},
                    "--serial: key 'debugcon-port': '65536' is not a number from 0 to 65535 at "
                    "position 19"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Block, RunLineRejected,
+    Values(RejectCase{{"--block", ""}, "--block: key 'path' is missing"},
+           RejectCase{{"--block", "disk.img,ro=yes"},
+                      "--block: key 'ro': 'yes' is not true or false at position 12"},
+           RejectCase{{"--block", "disk.img,ro,ro"},
+                      "--block: key 'ro' is given twice at position 12"},
+           RejectCase{
+               {"--block", "disk.img,foo=1"},
+               "--block: unknown key 'foo', the keys are path, ro, root, sparse, block-size, id, "
+               "direct, multiple-workers, async-executor, packed-queue, lock at position 9"}));
 
 TEST(CommandLine, TakesBoolValuesRangesAndPlainValues) {
   TestOptions options;

@@ -8,6 +8,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/status.h"
+#include "devices/virtio/block/block_config.h"
 #include "devices/virtio/console/guest_console.h"
 #include "vmm/config/text.h"
 
@@ -69,6 +71,8 @@ absl::StatusOr<std::string> KernelCommandLine(const RunConfig& config) {
     }
     parameters.push_back(params);
   }
+  ASSIGN_OR_RETURN(std::string root, BlockRootParameter(config.block()));
+  if (!root.empty()) parameters.push_back(std::move(root));
   std::string line = absl::StrJoin(parameters, " ");
   if (line.size() > kMaxKernelCommandLine) {
     return absl::InvalidArgumentError(absl::StrCat("--params: the kernel command line has ",

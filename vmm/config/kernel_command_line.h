@@ -14,9 +14,9 @@ namespace touchstone {
 // Longer lines are refused: Linux cuts at 2048 bytes, its terminating zero included.
 inline constexpr size_t kMaxKernelCommandLine = 2047;
 
-// panic=-1, console= of each console device, earlycon=, then the user's --params in their order,
-// joined by spaces. Refuses anything but printable ASCII. REQUIRES: defaults have been applied to
-// `config`.
+// panic=-1, console= of each console device, earlycon=, then the user's --params in their order and
+// root= of the disk that is the root, joined by spaces. Refuses anything but printable ASCII.
+// REQUIRES: defaults have been applied to `config`.
 absl::StatusOr<std::string> KernelCommandLine(const RunConfig& config);
 
 }  // namespace touchstone

@@ -44,6 +44,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "serial { hardware: VIRTIO_CONSOLE num: 7 name: 'login' console: true }",
                 "panic=-1 console=hvc1 console=hvc0"},
            Case{"serial { hardware: DEBUGCON console: true }", "panic=-1"},
+           Case{"params: 'quiet' block {} block { path: 'b' root: true ro: true }",
+                "panic=-1 quiet root=/dev/vdb ro"},
            // Numbers that validation refuses must not be looked up.
            Case{"serial { num: 0 console: true earlycon: true }", "panic=-1"},
            Case{"serial { num: 5 earlycon: true }", "panic=-1"}));

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "devices/virtio/block/block_config.h"
 #include "devices/virtio/net/net_plan.h"
 #include "vmm/config/defaults.h"
 #include "vmm/config/kernel_command_line.h"
@@ -118,6 +119,14 @@ void CheckSerialDevices(const RunConfig& config, Errors& errors) {
   if (earlycons > 1) errors.push_back("--serial: earlycon is given to more than one device");
 }
 
+void CheckBlocks(const RunConfig& config, Errors& errors) {
+  for (const BlockConfig& block : config.block()) {
+    if (const absl::Status status = CheckBlockConfig(block); !status.ok()) {
+      errors.push_back(std::string(status.message()));
+    }
+  }
+}
+
 void CheckNets(RunConfig config, Errors& errors) {
   GatherNets(config);
   for (const NetConfig& net : config.net()) {
@@ -173,6 +182,7 @@ Errors Validate(const RunConfig& config, const HostLimits& host) {
   CheckMemory(config, host, errors);
   CheckCpus(config, errors);
   CheckSerialDevices(config, errors);
+  CheckBlocks(config, errors);
   CheckNets(config, errors);
   CheckVsock(config, errors);
   CheckKernelCommandLine(config, errors);

@@ -43,6 +43,7 @@ INSTANTIATE_TEST_SUITE_P(
            "kernel: 'k' serial { hardware: DEBUGCON debugcon_port: 0xe9 } serial {}",
            "kernel: 'k' serial { hardware: DEBUGCON } serial { hardware: DEBUGCON num: 9 "
            "debugcon_port: 0xe9 }",
+           "kernel: 'k' block { path: 'a' } block { path: 'b' root: true block_size: 4096 }",
            "kernel: 'k' net { tap_name: 'a' } tap_fd: 3 host_ip: '10.0.0.1' netmask: '255.0.0.0' "
            "mac_address: '52:54:00:12:34:56'",
            "kernel: 'k' vsock { cid: 3 }", "kernel: 'k' vsock { cid: 0xfffffffe socket: '/s' }",
@@ -68,6 +69,16 @@ INSTANTIATE_TEST_SUITE_P(
     Values(
         Mistake{"", "no KERNEL is given: there is nothing to run"},
         Mistake{"kernel: ''", "no KERNEL is given: there is nothing to run"},
+        Mistake{"kernel: 'k' block { path: 'a' bootindex: 3 }",
+                "--block: bootindex: firmware that would boot from disks is not supported yet"},
+        Mistake{"kernel: 'k' block { path: 'a' pci_address: '00:07.0' }",
+                "--block: pci-address: PCI addresses cannot be chosen yet"},
+        Mistake{"kernel: 'k' block { path: 'a' dontcache: true }",
+                "--block: dontcache: not implemented yet; direct is alike"},
+        Mistake{"kernel: 'k' block { path: 'a' block_size: 1 }",
+                "--block path=a: block-size=1 is not a multiple of 512"},
+        Mistake{"kernel: 'k' block { path: 'a' root: true } block { path: 'b' root: true }",
+                "--block path=b: root is set on another disk already"},
         Mistake{"kernel: 'k' mem { size: 0 }",
                 "--mem: size=0 MiB is too little: a guest needs at least 4 MiB"},
         Mistake{"kernel: 'k' mem { size: 1 }",

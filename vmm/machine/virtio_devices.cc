@@ -1,11 +1,14 @@
 #include "vmm/machine/virtio_devices.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/status.h"
+#include "devices/virtio/block/block_config.h"
+#include "devices/virtio/block/block_open.h"
 #include "devices/virtio/console/console_open.h"
 #include "devices/virtio/net/net_open.h"
 #include "devices/virtio/rng/rng.h"
@@ -37,6 +40,29 @@ absl::Status AddConsoles(const VirtioSurroundings& machine, Parts& parts) {
   if (!ports.empty()) RETURN_IF_ERROR(add(ports, "console"));
   for (const SerialConfig& entry : legacy) {
     RETURN_IF_ERROR(add({&entry, 1}, absl::StrCat("legacy console ", entry.num())));
+  }
+  return absl::OkStatus();
+}
+
+// --block: each disk has a thread, or with multiple-workers one for each queue that the guest will
+// use, as Linux uses no more of them than it has CPUs.
+absl::Status AddBlocks(const VirtioSurroundings& machine, Parts& parts) {
+  for (int i = 0; i < machine.config.block_size(); ++i) {
+    const BlockConfig& config = machine.config.block(i);
+    const std::string name = BlockName(static_cast<size_t>(i));
+    VirtioPart part = {.name = absl::StrCat("block ", name)};
+    ASSIGN_OR_RETURN(part.thread, LoopThread::Start(name));
+    std::vector<EventLoop*> more_loops;
+    const uint32_t queues = std::min<uint32_t>(machine.config.cpus().num_cores(), kBlockQueues);
+    for (uint32_t queue = 1; config.multiple_workers() && queue < queues; ++queue) {
+      ASSIGN_OR_RETURN(std::unique_ptr<LoopThread> thread,
+                       LoopThread::Start(absl::StrCat(name, " queue ", queue)));
+      more_loops.push_back(&thread->loop());
+      part.more_threads.push_back(std::move(thread));
+    }
+    ASSIGN_OR_RETURN(part.device, OpenBlock(config, machine.config.async_executor(),
+                                            part.thread->loop(), std::move(more_loops)));
+    parts.push_back(std::move(part));
   }
   return absl::OkStatus();
 }
@@ -80,6 +106,7 @@ absl::Status AddVsock(const VirtioSurroundings& machine, Parts& parts) {
 // scsi, pmem, rng, pvclock, tpm, input, balloon, net, sound, video, vsock, fs and 9p, vhost-user.
 constexpr absl::Status (*kDevices[])(const VirtioSurroundings& machine, Parts& parts) = {
     AddConsoles,
+    AddBlocks,
     AddRng,
     AddNets,
     AddVsock,
@@ -127,6 +154,7 @@ void VirtioDevices::Stop() {
   for (Device& device : devices_) device.pci->Reset();
   for (Device& device : devices_) {
     if (device.part.thread != nullptr) device.part.thread->Stop();
+    for (const std::unique_ptr<LoopThread>& thread : device.part.more_threads) thread->Stop();
   }
 }
 

@@ -48,6 +48,8 @@ struct VirtioPart {
   std::unique_ptr<VirtioDevice> device;
   // Where the device works, unless that is the main loop. Stopped after the device was reset.
   std::unique_ptr<LoopThread> thread = nullptr;
+  // Further ones, for devices that use several.
+  std::vector<std::unique_ptr<LoopThread>> more_threads = {};
   std::optional<PciAddress> address = std::nullopt;  // None takes the next free one.
 };
 

@@ -4,6 +4,10 @@
 
 #include "vmm/machine/virtio_devices.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -15,6 +19,7 @@
 #include "base/clock.h"
 #include "base/endian.h"
 #include "base/event/manual_loop.h"
+#include "base/scoped_fd.h"
 #include "devices/bus/bus.h"
 #include "devices/pci/pci_registers.h"
 #include "devices/virtio/core/virtio_features.h"
@@ -40,6 +45,7 @@ constexpr uint64_t kMessageAddress = 0xFEE00000;
 // Vendor and device, as a dword.
 constexpr uint32_t kHostBridge = 0x12378086;
 constexpr uint32_t kConsole = 0x10431AF4;
+constexpr uint32_t kBlock = 0x10421AF4;
 constexpr uint32_t kRng = 0x10441AF4;
 constexpr uint32_t kPvpanic = 0x00111B36;
 
@@ -193,6 +199,38 @@ TEST_F(VirtioDevicesTest, ConsolesAreOneDeviceAndLegacyOnesEachTheirOwn) {
   EXPECT_THAT(Identities(), ElementsAre(kHostBridge, kConsole, kConsole, kConsole, kRng, kPvpanic));
   EXPECT_EQ(Get<uint16_t>(Bar({.device = 1}) + kVirtioQueueCount), 6);
   EXPECT_EQ(Get<uint16_t>(Bar({.device = 2}) + kVirtioQueueCount), 2);
+}
+
+TEST_F(VirtioDevicesTest, DisksAreInTheirOrderAfterTheConsoles) {
+  config_.add_serial()->set_hardware(SerialConfig::VIRTIO_CONSOLE);
+  std::string path = testing::TempDir() + "/disk_XXXXXX";
+  const ScopedFd file(mkostemp(path.data(), O_CLOEXEC));
+  ASSERT_TRUE(file.valid() && ftruncate(file.get(), 1 << 20) == 0);
+  for (const bool workers : {false, true}) {
+    BlockConfig& block = *config_.add_block();
+    block.set_path(path);
+    block.set_ro(true);
+    block.set_multiple_workers(workers);
+  }
+  config_.mutable_cpus()->set_num_cores(3);
+  Build();
+  unlink(path.c_str());
+
+  EXPECT_THAT(Identities(), ElementsAre(kHostBridge, kConsole, kBlock, kBlock, kRng, kPvpanic));
+  EXPECT_EQ(Get<uint16_t>(Bar({.device = 2}) + kVirtioQueueCount), 16);
+  for (const PciAddress address : Functions()) Drive(Bar(address));
+  virtio_->Stop();
+  EXPECT_EQ(vm().io_events().size(), 0u);
+}
+
+TEST_F(VirtioDevicesTest, DisksThatCannotBeOpenedAreErrors) {
+  config_.add_block()->set_path("/nonexistent");
+
+  EXPECT_EQ(VirtioDevices::Create({.config = config_, .host = host_, .memory = memory_}, *vm_,
+                                  *interrupts_)
+                .status()
+                .message(),
+            "--block path=/nonexistent: open /nonexistent: No such file or directory");
 }
 
 // Events cost the host time, at boot most of all; a kick before the driver is ready means nothing.

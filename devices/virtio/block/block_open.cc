@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "devices/virtio/block/block_config.h"
 #include "devices/virtio/block/disk_file.h"
 #include "devices/virtio/block/io_threads.h"
 #include "devices/virtio/block/thread_io.h"
@@ -25,19 +26,6 @@ constexpr size_t kThreads = 4;
 
 // A queue's chains, and a flush of our own.
 constexpr uint32_t kRingDepth = Block::kQueueSize + 1;
-
-absl::Status CheckKeys(const BlockConfig& config) {
-  if (config.path().empty()) return absl::InvalidArgumentError("the path is empty");
-  if (config.block_size() == 0 || config.block_size() % kBlockSector != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("block-size=", config.block_size(), " is not a multiple of 512"));
-  }
-  if (config.id().size() > kBlockIdSize) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("id=", config.id(), " is longer than ", kBlockIdSize, " bytes"));
-  }
-  return absl::OkStatus();
-}
 
 absl::StatusOr<ScopedFd> Open(const BlockConfig& config) {
   // Without waiting for the other end of what turns out to be a pipe.
@@ -86,7 +74,6 @@ void WarnOfFormat(const DiskFile& file, const std::string& path) {
 }
 
 absl::StatusOr<DiskFile> OpenDisk(const BlockConfig& config) {
-  RETURN_IF_ERROR(CheckKeys(config));
   ASSIGN_OR_RETURN(ScopedFd fd, Open(config));
   ASSIGN_OR_RETURN(DiskFile file, DiskFile::Create(std::move(fd)));
   RETURN_IF_ERROR(CheckSize(file));
@@ -151,6 +138,7 @@ absl::StatusOr<std::unique_ptr<Block>> Open(const BlockConfig& config, AsyncExec
 absl::StatusOr<std::unique_ptr<Block>> OpenBlock(const BlockConfig& config, AsyncExecutor executor,
                                                  EventLoop& loop,
                                                  std::vector<EventLoop*> more_loops) {
+  RETURN_IF_ERROR(CheckBlockConfig(config));
   absl::StatusOr<std::unique_ptr<Block>> block =
       Open(config, executor, loop, std::move(more_loops));
   if (block.ok()) return block;

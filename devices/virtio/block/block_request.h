@@ -13,6 +13,9 @@
 
 namespace touchstone {
 
+// Queues of a disk (crosvm.md 5.3).
+inline constexpr uint16_t kBlockQueues = 16;
+
 // What the driver is told about the disk.
 struct BlockDisk {
   uint64_t sectors = 0;
@@ -21,7 +24,7 @@ struct BlockDisk {
   // Space that is discarded is given back to the host.
   bool sparse = true;
   bool packed_ring = false;
-  uint16_t queues = 16;
+  uint16_t queues = kBlockQueues;
   // At most kBlockIdSize bytes; empty: the disk has none.
   std::string id;
   // What addresses and lengths of buffers have to be multiples of, powers of two; buffers that are

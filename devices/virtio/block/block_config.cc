@@ -1,8 +1,23 @@
-#include "devices/virtio/block/block_root.h"
+#include "devices/virtio/block/block_config.h"
 
 #include "absl/strings/str_cat.h"
+#include "devices/virtio/block/block_format.h"
 
 namespace touchstone {
+
+absl::Status CheckBlockConfig(const BlockConfig& config) {
+  const auto mistake = [&config](const auto&... what) {
+    return absl::InvalidArgumentError(absl::StrCat("--block path=", config.path(), ": ", what...));
+  };
+  if (config.path().empty()) return mistake("the path is empty");
+  if (config.block_size() == 0 || config.block_size() % kBlockSector != 0) {
+    return mistake("block-size=", config.block_size(), " is not a multiple of 512");
+  }
+  if (config.id().size() > kBlockIdSize) {
+    return mistake("id=", config.id(), " is longer than ", kBlockIdSize, " bytes");
+  }
+  return absl::OkStatus();
+}
 
 std::string BlockName(size_t index) {
   std::string letters;
