@@ -1,9 +1,6 @@
 #include "base/event/manual_loop.h"
 
-#include <poll.h>
-
 #include <algorithm>
-#include <vector>
 
 namespace touchstone {
 
@@ -44,17 +41,20 @@ int ManualLoop::Advance(absl::Duration step) {
 void ManualLoop::UpdateInterest(int, uint32_t, uint32_t, uint32_t) {}
 
 int ManualLoop::RunDescriptors() {
-  std::vector<pollfd> polled;
-  std::vector<uint32_t> generations;
+  if (descriptors_.empty()) return 0;
+  polled_.clear();
+  generations_.clear();
   for (const auto& [fd, descriptor] : descriptors_) {
-    polled.push_back({.fd = fd, .events = static_cast<short>(descriptor.interest()), .revents = 0});
-    generations.push_back(descriptor.generation);
+    polled_.push_back(
+        {.fd = fd, .events = static_cast<short>(descriptor.interest()), .revents = 0});
+    generations_.push_back(descriptor.generation);
   }
-  if (polled.empty() || poll(polled.data(), polled.size(), 0) <= 0) return 0;
+  if (poll(polled_.data(), polled_.size(), 0) <= 0) return 0;
   int ran = 0;
-  for (size_t i = 0; i < polled.size(); ++i) {
-    if (polled[i].revents == 0) continue;
-    ran += RunDescriptor(polled[i].fd, generations[i], static_cast<uint16_t>(polled[i].revents));
+  // Only this thread turns the loop, so that callbacks do not change these.
+  for (size_t i = 0; i < polled_.size(); ++i) {
+    if (polled_[i].revents == 0) continue;
+    ran += RunDescriptor(polled_[i].fd, generations_[i], static_cast<uint16_t>(polled_[i].revents));
   }
   return ran;
 }

@@ -11,7 +11,10 @@
 #ifndef TOUCHSTONE_BASE_EVENT_MANUAL_LOOP_H_
 #define TOUCHSTONE_BASE_EVENT_MANUAL_LOOP_H_
 
+#include <poll.h>
+
 #include <cstdint>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
@@ -52,6 +55,9 @@ class ManualLoop final : public CallbackLoop {
   // RunReady for what is left of `budget`.
   int RunReady(int budget) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // What the last turn polled; kept for its memory.
+  std::vector<pollfd> polled_ ABSL_GUARDED_BY(mutex_);
+  std::vector<uint32_t> generations_ ABSL_GUARDED_BY(mutex_);
   FakeClock clock_;
 };
 

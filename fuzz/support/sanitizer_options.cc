@@ -5,5 +5,6 @@
 extern "C" const char* __asan_default_options();
 
 extern "C" const char* __asan_default_options() {
-  return "quarantine_size_mb=8:thread_local_quarantine_size_kb=256:malloc_context_size=2";
+  return "quarantine_size_mb=8:thread_local_quarantine_size_kb=256:malloc_context_size=2:"
+         "max_malloc_fill_size=64";
 }

@@ -24,12 +24,12 @@ constexpr uint64_t kRingFeatures =
 constexpr uint64_t kCommonFeatures = kRingFeatures | kVirtioVersion1 | kVirtioRingReset;
 constexpr uint16_t kMaxQueues = 16;
 // A program does no more than this, so that its length does not decide how long it takes.
-constexpr int kMaxOperations = 256;
+constexpr int kMaxOperations = 128;
 
 class Program {
  public:
   Program(const DeviceKit& kit, FuzzInput input, const VirtioProgramOptions& options)
-      : kit_(kit), input_(input), options_(options) {
+      : kit_(kit), input_(input), first_(FuzzInput(input).U8()), options_(options) {
     MakeDevice();
   }
 
@@ -44,7 +44,7 @@ class Program {
     host_.reset();
     subject_ = kit_.make(loop_);
     if (options_.make_host) {
-      host_ = options_.make_host(subject_->device(), memory_.memory());
+      host_ = options_.make_host(subject_->device(), memory_.memory(), first_);
     } else {
       host_ = std::make_unique<DirectHost>(subject_->device(), memory_.memory(), LentKicks());
     }
@@ -297,6 +297,7 @@ class Program {
 
   const DeviceKit& kit_;
   FuzzInput input_;
+  const uint8_t first_;
   const VirtioProgramOptions& options_;
   ProgramMemory memory_;
   ManualLoop loop_;

@@ -5,7 +5,9 @@
 // low half is the operation, its high half the `arg`. What is missing at the end of the program is
 // 0.
 //
-//   ring      bit 0 EVENT_IDX, 1 INDIRECT_DESC, 2 PACKED, where the device offers them
+//   ring      bit 0 EVENT_IDX, 1 INDIRECT_DESC, 2 PACKED, where the device offers them; the first
+//   one
+//             chooses the host too
 //   features  bit n: the n-th of the device's own features is left out
 //   size      of the queues: 2^(size % 7), or 1 + size % 64 for packed ones
 //
@@ -54,8 +56,8 @@
 namespace touchstone {
 
 struct VirtioProgramOptions {
-  // Makes the host; a DirectHost if there is none.
-  std::function<std::unique_ptr<VirtioHost>(VirtioDevice&, const GuestMemory&)> make_host;
+  // Makes the host, given the first byte of the program; a DirectHost if there is none.
+  std::function<std::unique_ptr<VirtioHost>(VirtioDevice&, const GuestMemory&, uint8_t)> make_host;
   // Operation 15, with its arg. Whatever it does to the driver's side is taken to be hostile.
   std::function<void(VirtioHost&, uint8_t, FuzzInput&)> extra;
   // Called after the last operation.

@@ -31,9 +31,9 @@ std::string Bytes(std::initializer_list<int> bytes) {
   return text;
 }
 
-// Ring features, nothing left out, queues of 64 (16 in a packed ring).
+// Ring features, nothing left out, queues of 16.
 std::string Header(char ring) {
-  return std::string({ring, 0, 0, static_cast<char>((ring & kPacked) != 0 ? 15 : 6)});
+  return std::string({ring, 0, 0, static_cast<char>((ring & kPacked) != 0 ? 15 : 4)});
 }
 
 std::string Request(size_t number, int arg) {

@@ -63,7 +63,8 @@ void PciHost::WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) {
 }
 
 void PciHost::AddStatus(uint8_t bits) {
-  Put<uint8_t>(kVirtioStatus, Get<uint8_t>(kVirtioStatus) | bits);
+  status_ |= bits;
+  Put(kVirtioStatus, status_);
 }
 
 // Virtio 1.2, 3.1.1, steps 2 to 6.
@@ -89,8 +90,9 @@ bool PciHost::SetUpQueue(uint16_t index, const QueueLayout& layout, const QueueP
   Put(kVirtioQueueDriver, Raw(layout.driver));
   Put(kVirtioQueueDevice, Raw(layout.device));
   Put<uint16_t>(kVirtioQueueEnable, 1);
-  return Get<uint16_t>(kVirtioQueueEnable) == 1 && Get<uint16_t>(kVirtioQueueSize) == layout.size &&
-         !needs_reset();
+  const uint64_t registers = Get<uint64_t>(kVirtioQueueSize);  // Size, vector, enable.
+  return static_cast<uint16_t>(registers) == layout.size &&
+         static_cast<uint16_t>(registers >> 32) == 1 && !needs_reset();
 }
 
 bool PciHost::DriverReady() {
@@ -108,7 +110,10 @@ std::optional<QueuePosition> PciHost::StopQueue(uint16_t index) {
   return QueuePosition{};
 }
 
-void PciHost::Reset() { Put<uint8_t>(kVirtioStatus, 0); }
+void PciHost::Reset() {
+  status_ = 0;
+  Put(kVirtioStatus, status_);
+}
 
 bool PciHost::needs_reset() { return (Get<uint8_t>(kVirtioStatus) & kVirtioNeedsReset) != 0; }
 

@@ -86,6 +86,7 @@ class PciHost final : public VirtioHost {
   RecordingInterrupt interrupt_;
   std::vector<const EventFd*> kicks_;
   uint64_t features_ = 0;
+  uint8_t status_ = 0;  // As it was last written.
   std::unique_ptr<VirtioPci> pci_;
 };
 

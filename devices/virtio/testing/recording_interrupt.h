@@ -4,7 +4,7 @@
 #define TOUCHSTONE_DEVICES_VIRTIO_TESTING_RECORDING_INTERRUPT_H_
 
 #include <cstdint>
-#include <map>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "base/mutex.h"
@@ -17,7 +17,7 @@ class RecordingInterrupt final : public VirtioInterrupt {
  public:
   void SignalQueue(uint16_t index) override {
     MutexLock lock(mutex_);
-    ++queue_signals_[index];
+    ++At(queue_signals_, index);
   }
   void SignalConfig() override {
     MutexLock lock(mutex_);
@@ -25,13 +25,13 @@ class RecordingInterrupt final : public VirtioInterrupt {
   }
   void QueueBroken(uint16_t index) override {
     MutexLock lock(mutex_);
-    ++broken_[index];
+    ++At(broken_, index);
   }
 
   // How often each was called.
   [[nodiscard]] int queue_signals(uint16_t index) {
     MutexLock lock(mutex_);
-    return queue_signals_[index];
+    return At(queue_signals_, index);
   }
   [[nodiscard]] int config_signals() {
     MutexLock lock(mutex_);
@@ -39,20 +39,26 @@ class RecordingInterrupt final : public VirtioInterrupt {
   }
   [[nodiscard]] int broken(uint16_t index) {
     MutexLock lock(mutex_);
-    return broken_[index];
+    return At(broken_, index);
   }
   // Of all queues.
   [[nodiscard]] int all_broken() {
     MutexLock lock(mutex_);
     int sum = 0;
-    for (const auto& [index, count] : broken_) sum += count;
+    for (const int count : broken_) sum += count;
     return sum;
   }
 
  private:
+  static int& At(std::vector<int>& counts, uint16_t index) {
+    if (counts.size() <= index) counts.resize(index + 1);
+    return counts[index];
+  }
+
   Mutex mutex_;
-  std::map<uint16_t, int> queue_signals_ ABSL_GUARDED_BY(mutex_);
-  std::map<uint16_t, int> broken_ ABSL_GUARDED_BY(mutex_);
+  // By queue, as far as anything was counted.
+  std::vector<int> queue_signals_ ABSL_GUARDED_BY(mutex_);
+  std::vector<int> broken_ ABSL_GUARDED_BY(mutex_);
   int config_signals_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
