@@ -105,11 +105,7 @@ absl::Status AddVsock(const VirtioSurroundings& machine, Parts& parts) {
 // In crosvm's order (crosvm.md 5.2), since guests know their devices by address: console, block,
 // scsi, pmem, rng, pvclock, tpm, input, balloon, net, sound, video, vsock, fs and 9p, vhost-user.
 constexpr absl::Status (*kDevices[])(const VirtioSurroundings& machine, Parts& parts) = {
-    AddConsoles,
-    AddBlocks,
-    AddRng,
-    AddNets,
-    AddVsock,
+    AddConsoles, AddBlocks, AddRng, AddNets, AddVsock,
 };
 
 }  // namespace
