@@ -14,6 +14,23 @@ namespace {
 constexpr size_t kMaxStateSize =
     Console::kMaxPorts * (ConsolePort::kInputSize + ConsolePort::kMaxCarried + 100);
 
+// As Save writes it: all fields, and no others.
+std::string Canonical(const ConsoleState& state) {
+  ConsoleState canonical;
+  canonical.set_version(state.version());
+  canonical.set_cols(state.cols());
+  canonical.set_rows(state.rows());
+  for (const ConsolePortState& from : state.port()) {
+    ConsolePortState& port = *canonical.add_port();
+    port.set_input(from.input());
+    port.set_output(from.output());
+    port.set_ready(from.ready());
+    port.set_open(from.open());
+    port.set_pending(from.pending());
+  }
+  return canonical.SerializeAsString();
+}
+
 std::vector<uint16_t> QueueSizes(Console::Kind kind, size_t ports) {
   const size_t pairs = kind == Console::Kind::kPorts ? ports + 1 : 1;
   return std::vector<uint16_t>(2 * pairs, Console::kQueueSize);
@@ -191,7 +208,7 @@ absl::Status Console::Restore(absl::string_view state) {
   ConsoleState parsed;
   if (state.size() > kMaxStateSize ||
       !parsed.ParseFromArray(state.data(), static_cast<int>(state.size())) ||
-      parsed.version() != kStateVersion) {
+      parsed.version() != kStateVersion || Canonical(parsed) != state) {
     return absl::InvalidArgumentError("not the state of a console");
   }
   MutexLock lock(mutex_);

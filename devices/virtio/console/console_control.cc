@@ -125,6 +125,9 @@ absl::Status ConsoleControl::Check(const ConsoleState& state) const {
     return absl::InvalidArgumentError(
         absl::StrCat("a console with ", state.port_size(), " ports, this one has ", ports_.size()));
   }
+  if (state.cols() > UINT16_MAX || state.rows() > UINT16_MAX) {
+    return absl::InvalidArgumentError("a console of a size that does not exist");
+  }
   for (const ConsolePortState& port : state.port()) {
     if ((port.pending() & ~kAll) != 0) {
       return absl::InvalidArgumentError("a console port with control messages that do not exist");
@@ -140,7 +143,12 @@ void ConsoleControl::Restore(const ConsoleState& state) {
     ports_[i].open = port.open();
     ports_[i].pending = port.pending();
   }
-  if (state.cols() != cols_ || state.rows() != rows_) MakeResizesPending();
+  if (cols_ == 0 && rows_ == 0) {  // There is no terminal here.
+    cols_ = static_cast<uint16_t>(state.cols());
+    rows_ = static_cast<uint16_t>(state.rows());
+  } else if (state.cols() != cols_ || state.rows() != rows_) {
+    MakeResizesPending();
+  }
 }
 
 }  // namespace touchstone

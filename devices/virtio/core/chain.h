@@ -85,6 +85,12 @@ class WritableChain final : public ChainHandle {
   absl::StatusOr<GuestMemory::SliceList> Slices(uint64_t size) const;
   // Counts the next `size` bytes as written: a system call stored them.
   absl::Status Commit(uint64_t size);
+  // The rest of the buffer whose turn it is, as the driver gave it: for devices to which the
+  // address is the message. Consumes nothing. REQUIRES: writable() > 0.
+  [[nodiscard]] GuestMemory::RegionSpec Buffer() const {
+    const ChainBuffer& buffer = slot_->buffers[slot_->index];
+    return {buffer.address + slot_->offset, buffer.size - slot_->offset};
+  }
   // Leaves the next `size` bytes as they are. The driver is told of bytes from the start of the
   // buffers on (Virtio 1.2, 2.7.8.2), so what is written after a skip does not count.
   absl::Status Skip(uint64_t size);

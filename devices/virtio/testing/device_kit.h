@@ -66,6 +66,9 @@ struct DeviceKit {
   // The typical ones first: the first needs no feature, and is what the suites send when any
   // request will do.
   std::vector<TestRequest> requests;
+  // The device looks at some of its rings only when it has something for the driver, so that what
+  // is wrong with them shows later.
+  bool looks_late = false;
 };
 
 }  // namespace touchstone

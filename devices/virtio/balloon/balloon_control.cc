@@ -1,0 +1,143 @@
+#include "devices/virtio/balloon/balloon_control.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace touchstone {
+namespace {
+
+// The command, or why it is none.
+absl::StatusOr<BalloonCommand> Parse(absl::string_view text) {
+  BalloonCommand command;
+  // A command without operands is its name.
+  if (absl::StripAsciiWhitespace(text) == "\"Stats\"") text = R"({"Stats":{}})";
+  const auto status =
+      google::protobuf::util::JsonStringToMessage({text.data(), text.size()}, &command);
+  if (!status.ok()) return absl::InvalidArgumentError(status.ToString());
+  if (command.has_adjust() == command.has_stats()) {
+    return absl::InvalidArgumentError("neither Adjust nor Stats, or both");
+  }
+  return command;
+}
+
+std::string Quoted(absl::string_view text) {
+  return absl::StrCat(
+      "\"", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", " "}}), "\"");
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<BalloonControl>> BalloonControl::Connect(const std::string& path,
+                                                                        EventLoop& loop,
+                                                                        Balloon& balloon) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " is too long for a socket's name"));
+  }
+  memcpy(address.sun_path, path.data(), path.size());
+  ScopedFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return ErrnoStatus(errno, "socket");
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("connect to ", path));
+  }
+  return Create(std::move(fd), loop, balloon);
+}
+
+absl::StatusOr<std::unique_ptr<BalloonControl>> BalloonControl::Create(ScopedFd socket,
+                                                                       EventLoop& loop,
+                                                                       Balloon& balloon) {
+  ASSIGN_OR_RETURN(EventFd changed, EventFd::Create());
+  return std::unique_ptr<BalloonControl>(
+      new BalloonControl(std::move(socket), std::move(changed), loop, balloon));
+}
+
+BalloonControl::BalloonControl(ScopedFd socket, EventFd changed, EventLoop& loop, Balloon& balloon)
+    : socket_(std::move(socket)),
+      changed_(std::move(changed)),
+      loop_(loop),
+      balloon_(balloon),
+      self_(std::make_shared<BalloonControl*>(this)) {
+  readable_ = loop_.OnReadable(socket_.get(), [this] { Readable(); });
+  change_ = loop_.OnReadable(changed_.fd(), [this] { Changed(); });
+  balloon_.OnChange([this] { changed_.Signal(); });
+}
+
+BalloonControl::~BalloonControl() {
+  balloon_.OnChange(nullptr);
+  *self_ = nullptr;
+}
+
+void BalloonControl::Readable() {
+  char text[kMaxCommand];
+  const ssize_t size = recv(socket_.get(), text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (size <= 0) {
+    LOG(kInfo, "balloon", "the control channel has ended");
+    return readable_.Reset();
+  }
+  if (static_cast<size_t>(size) > sizeof(text)) return Send(R"({"Err":"too long"})");
+  Obey({text, static_cast<size_t>(size)});
+}
+
+void BalloonControl::Obey(absl::string_view text) {
+  const absl::StatusOr<BalloonCommand> command = Parse(text);
+  if (!command.ok()) {
+    return Send(absl::StrCat("{\"Err\":", Quoted(command.status().message()), "}"));
+  }
+  if (!balloon_.active()) return Send("\"NotReady\"");
+  if (command->has_adjust()) return Adjust(command->adjust());
+  SendStatistics(command->stats());
+}
+
+void BalloonControl::Adjust(const BalloonCommand::Adjust& adjust) {
+  settling_.Reset();
+  balloon_.SetTarget(adjust.num_bytes());
+  if (!adjust.allow_failure()) return;
+  settling_ = loop_.After(kSettleTime, [this] { Settle(); });
+  if (balloon_.actual() == balloon_.target()) Settle();
+}
+
+void BalloonControl::SendStatistics(const BalloonCommand::Stats& request) {
+  const std::string id = request.has_id() ? absl::StrCat(",\"id\":", request.id()) : "";
+  balloon_.RequestStatistics([self = self_, id](absl::optional<BalloonStatistics> statistics) {
+    if (*self == nullptr) return;
+    (*self)->Send(
+        absl::StrCat("{\"Stats\":{\"stats\":", statistics.value_or(BalloonStatistics()).ToJson(),
+                     ",\"balloon_actual\":", (*self)->balloon_.actual(), id, "}}"));
+  });
+}
+
+void BalloonControl::Changed() {
+  changed_.Drain();
+  const bool active = balloon_.active();
+  if (active && !was_active_) Send("\"Ready\"");
+  was_active_ = active;
+  if (!settling_.active()) return;
+  settling_ = loop_.After(kSettleTime, [this] { Settle(); });
+  if (balloon_.actual() == balloon_.target()) Settle();
+}
+
+void BalloonControl::Settle() {
+  settling_.Reset();
+  Send(absl::StrCat("{\"Adjusted\":{\"num_bytes\":", balloon_.actual(), "}}"));
+}
+
+void BalloonControl::Send(absl::string_view text) {
+  if (send(socket_.get(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+    LOG(kWarning, "balloon", "an answer on the control channel is dropped: %s", strerror(errno));
+  }
+}
+
+}  // namespace touchstone

@@ -1,0 +1,55 @@
+// Pages that come one by one in any order, as ranges that are as long as can be: a call into the
+// host for each range, not for each page.
+//
+//   PageBatch batch;
+//   while (!batch.full()) batch.Add(frame);
+//   for (const GuestMemory::RegionSpec& range : batch.TakeRanges()) ...
+//
+// Thread-compatible.
+
+#ifndef TOUCHSTONE_DEVICES_VIRTIO_BALLOON_PAGE_BATCH_H_
+#define TOUCHSTONE_DEVICES_VIRTIO_BALLOON_PAGE_BATCH_H_
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/memory/guest_address.h"
+#include "base/memory/guest_memory.h"
+#include "devices/virtio/balloon/balloon_protocol.h"
+
+namespace touchstone {
+
+class PageBatch {
+ public:
+  static constexpr size_t kCapacity = 1024;
+
+  [[nodiscard]] bool full() const { return size_ == kCapacity; }
+  // REQUIRES: !full().
+  void Add(uint32_t frame) { frames_[size_++] = frame; }
+
+  // The ranges in the order of their addresses; forgets all pages. Pages that were added twice are
+  // there once.
+  std::vector<GuestMemory::RegionSpec> TakeRanges() {
+    std::vector<GuestMemory::RegionSpec> ranges;
+    std::sort(frames_.begin(), frames_.begin() + size_);
+    for (size_t i = 0; i < size_;) {
+      const uint64_t first = frames_[i];
+      uint64_t end = first + 1;
+      for (++i; i < size_ && frames_[i] <= end; ++i) end = uint64_t{frames_[i]} + 1;
+      ranges.push_back({GuestAddress{first * kBalloonPageSize}, (end - first) * kBalloonPageSize});
+    }
+    size_ = 0;
+    return ranges;
+  }
+
+ private:
+  std::array<uint32_t, kCapacity> frames_;
+  size_t size_ = 0;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_DEVICES_VIRTIO_BALLOON_PAGE_BATCH_H_
