@@ -1,6 +1,6 @@
 """How a virtio device is declared: one call makes what every device has, and ties it to what has to prove it."""
 
-def virtio_device(name, deps, testing_deps = [], test_deps = []):
+def virtio_device(name, deps, testing_deps = [], test_deps = [], more_checks = []):
     """Declares a device of devices/virtio/NAME and its `:checks`.
 
     Makes, from files of these names:
@@ -19,6 +19,7 @@ def virtio_device(name, deps, testing_deps = [], test_deps = []):
       deps: of the device.
       testing_deps: of the kit, besides the device, the kit's interface and the loop.
       test_deps: of the unit test, besides the device, its kit, a driver, the loop and GoogleTest.
+      more_checks: tests of back ends and other parts, for `:checks`.
     """
     native.cc_library(
         name = name,
@@ -62,7 +63,7 @@ def virtio_device(name, deps, testing_deps = [], test_deps = []):
     )
     native.test_suite(
         name = "checks",
-        tests = [
+        tests = more_checks + [
             ":" + name + "_conformance_test",
             ":" + name + "_test",
             "//bench/virtio:" + name + "_benchmark_smoke_test",

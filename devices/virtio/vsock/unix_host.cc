@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "devices/virtio/vsock/unix_stream.h"
+#include "devices/virtio/vsock/vsock_unix_stream.h"
 
 namespace touchstone {
 namespace {
@@ -53,7 +53,7 @@ absl::StatusOr<std::unique_ptr<VsockStream>> UnixHost::Connect(uint32_t port) {
     return absl::FailedPreconditionError(
         ErrnoStatus(error, absl::StrCat("connect to ", path)).message());
   }
-  return std::make_unique<UnixStream>(loop_, std::move(fd), UnixStream::Opener::kGuest);
+  return std::make_unique<VsockUnixStream>(loop_, std::move(fd), VsockUnixStream::Opener::kGuest);
 }
 
 // --- Host to guest.
@@ -129,9 +129,9 @@ void UnixHost::Read(uint64_t id) {
   callers_.erase(found);
   if (state == ConnectLine::State::kPort) {
     done->readable.Reset();
-    acceptor_->HostConnects(
-        done->line.port(),
-        std::make_unique<UnixStream>(loop_, std::move(done->socket), UnixStream::Opener::kHost));
+    acceptor_->HostConnects(done->line.port(),
+                            std::make_unique<VsockUnixStream>(loop_, std::move(done->socket),
+                                                              VsockUnixStream::Opener::kHost));
   } else {
     LOG(kWarning, "vsock", "a program connected to %s and did not say CONNECT PORT", path_);
   }

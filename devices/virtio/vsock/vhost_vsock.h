@@ -2,7 +2,7 @@
 // Programs of the host reach the guest with AF_VSOCK sockets, at its address.
 //
 // The kernel begins when both data queues are there, and works on no event queue.
-// (5.10.6.7) is told from here. Connections do not survive a restore.
+// Nobody tells of a transport reset (5.10.6.7) after a restore yet.
 //
 // Ownership: the loop is borrowed. Threads: as VhostDevice.
 

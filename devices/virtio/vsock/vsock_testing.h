@@ -1,5 +1,5 @@
-// What tests, fuzzers and benchmarks of the socket device share: a host of fake streams, and a
-// guest that speaks packets.
+// What tests, fuzzers and benchmarks of the socket device share: a host of fake streams, a guest
+// that speaks packets, and the device's kit.
 //
 //   VsockBench bench;
 //   bench.Start();
@@ -9,6 +9,14 @@
 //   program.streams[0]->Write("hello");                          // As the host's program does.
 //
 // Thread-compatible.
+//
+// HostEvent of the kit, by kind; bytes[0] says which stream, in the order they were opened:
+//
+//   0  a program connects to the guest's port 22    4  a stream ends writing
+//   1  a stream says the other bytes                5  a stream closes
+//   2  a stream reads all                           6  a stream breaks
+//   3  a stream has room for bytes[1] only          7  the listener at port 80 is busy, or not any
+//   more
 
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_VSOCK_VSOCK_TESTING_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_VSOCK_VSOCK_TESTING_H_
@@ -30,6 +38,7 @@
 #include "base/event/event_loop.h"
 #include "base/event/manual_loop.h"
 #include "base/log.h"
+#include "devices/virtio/testing/device_kit.h"
 #include "devices/virtio/testing/guest_driver.h"
 #include "devices/virtio/vsock/packet.h"
 #include "devices/virtio/vsock/stream.h"
@@ -318,6 +327,24 @@ class VsockBench {
   Vsock device_;
   GuestDriver guest_;
 };
+
+class VsockUnderTest final : public TestDevice {
+ public:
+  explicit VsockUnderTest(ManualLoop& loop);
+
+  [[nodiscard]] VirtioDevice& device() override { return device_; }
+  void HostEvent(uint8_t kind, absl::Span<const uint8_t> bytes) override;
+
+ private:
+  // Beyond so many streams the host does nothing new, so that no program takes long.
+  static constexpr size_t kMaxStreams = 64;
+
+  FakeVsockHost* host_ = nullptr;
+  Vsock device_;
+  std::vector<std::shared_ptr<FakeVsockEnd>> callers_;
+};
+
+DeviceKit VsockKit();
 
 }  // namespace touchstone
 

@@ -1,7 +1,7 @@
 // A VsockStream over a connected unix socket. Thread-compatible; borrows the loop.
 
-#ifndef TOUCHSTONE_DEVICES_VIRTIO_VSOCK_UNIX_STREAM_H_
-#define TOUCHSTONE_DEVICES_VIRTIO_VSOCK_UNIX_STREAM_H_
+#ifndef TOUCHSTONE_DEVICES_VIRTIO_VSOCK_VSOCK_UNIX_STREAM_H_
+#define TOUCHSTONE_DEVICES_VIRTIO_VSOCK_VSOCK_UNIX_STREAM_H_
 
 #include <cstdint>
 #include <utility>
@@ -14,14 +14,14 @@
 
 namespace touchstone {
 
-class UnixStream final : public VsockStream {
+class VsockUnixStream final : public VsockStream {
  public:
   enum class Opener {
     kGuest,
     kHost,  // Is waiting for the line that says that the guest has accepted.
   };
 
-  UnixStream(EventLoop& loop, ScopedFd socket, Opener opener)
+  VsockUnixStream(EventLoop& loop, ScopedFd socket, Opener opener)
       : loop_(loop), socket_(std::move(socket)), opener_(opener) {}
 
   void Bind(VsockStreamSink& sink, uint64_t id) override;
@@ -53,4 +53,4 @@ class UnixStream final : public VsockStream {
 
 }  // namespace touchstone
 
-#endif  // TOUCHSTONE_DEVICES_VIRTIO_VSOCK_UNIX_STREAM_H_
+#endif  // TOUCHSTONE_DEVICES_VIRTIO_VSOCK_VSOCK_UNIX_STREAM_H_

@@ -1,4 +1,4 @@
-#include "devices/virtio/vsock/unix_stream.h"
+#include "devices/virtio/vsock/vsock_unix_stream.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -32,12 +32,12 @@ Result ResultOf(ssize_t size, Result::Kind zero) {
 
 }  // namespace
 
-void UnixStream::Bind(VsockStreamSink& sink, uint64_t id) {
+void VsockUnixStream::Bind(VsockStreamSink& sink, uint64_t id) {
   sink_ = &sink;
   id_ = id;
 }
 
-void UnixStream::WatchReadable(bool watch) {
+void VsockUnixStream::WatchReadable(bool watch) {
   readable_.wanted = watch;
   if (!watch || readable_.watch.active()) return;
   readable_.watch = loop_.OnReadable(socket_.get(), [this] {
@@ -49,7 +49,7 @@ void UnixStream::WatchReadable(bool watch) {
   });
 }
 
-void UnixStream::WatchWritable(bool watch) {
+void VsockUnixStream::WatchWritable(bool watch) {
   writable_.wanted = watch;
   if (!watch || writable_.watch.active()) return;
   writable_.watch = loop_.OnWritable(socket_.get(), [this] {
@@ -61,7 +61,7 @@ void UnixStream::WatchWritable(bool watch) {
   });
 }
 
-Result UnixStream::Read(absl::Span<const iovec> slices) {
+Result VsockUnixStream::Read(absl::Span<const iovec> slices) {
   msghdr message = MessageOf(slices);
   ssize_t size;
   do {
@@ -70,7 +70,7 @@ Result UnixStream::Read(absl::Span<const iovec> slices) {
   return ResultOf(size, Result::Kind::kEnd);
 }
 
-Result UnixStream::Write(absl::Span<const iovec> slices) {
+Result VsockUnixStream::Write(absl::Span<const iovec> slices) {
   const msghdr message = MessageOf(slices);
   ssize_t size;
   do {
@@ -79,16 +79,16 @@ Result UnixStream::Write(absl::Span<const iovec> slices) {
   return ResultOf(size, Result::Kind::kWait);
 }
 
-void UnixStream::ShutdownWrite() { shutdown(socket_.get(), SHUT_WR); }
+void VsockUnixStream::ShutdownWrite() { shutdown(socket_.get(), SHUT_WR); }
 
-void UnixStream::ShutdownRead() { shutdown(socket_.get(), SHUT_RD); }
+void VsockUnixStream::ShutdownRead() { shutdown(socket_.get(), SHUT_RD); }
 
-bool UnixStream::HostClosed() {
+bool VsockUnixStream::HostClosed() {
   pollfd polled = {.fd = socket_.get(), .events = 0, .revents = 0};
   return poll(&polled, 1, 0) == 1 && (polled.revents & (POLLHUP | POLLERR)) != 0;
 }
 
-absl::Status UnixStream::Accepted(uint32_t host_port) {
+absl::Status VsockUnixStream::Accepted(uint32_t host_port) {
   if (opener_ == Opener::kGuest) return absl::OkStatus();
   const std::string line = AcceptedLine(host_port);
   const ssize_t sent = send(socket_.get(), line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
