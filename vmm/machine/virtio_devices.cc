@@ -121,7 +121,14 @@ absl::StatusOr<std::unique_ptr<VirtioDevices>> VirtioDevices::Create(
   return self;
 }
 
-VirtioDevices::~VirtioDevices() { Stop(); }
+VirtioDevices::~VirtioDevices() {
+  Stop();
+  // Before the loops, on which they may still watch what belongs to the host.
+  for (Device& device : devices_) {
+    device.pci.reset();
+    device.part.device.reset();
+  }
+}
 
 absl::Status VirtioDevices::Add(VirtioPart part, const GuestMemory& memory, Vm& vm,
                                 MsiTarget& msi) {
