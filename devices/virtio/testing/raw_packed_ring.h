@@ -8,6 +8,7 @@
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_TESTING_RAW_PACKED_RING_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_TESTING_RAW_PACKED_RING_H_
 
+#include <atomic>
 #include <cstdint>
 #include <utility>
 
@@ -39,7 +40,9 @@ class RawPackedRing {
     Put(at, descriptor.address);
     Put(at + 8, descriptor.length);
     Put(at + 12, descriptor.id);
-    Put(at + 14, descriptor.flags);
+    GuestAtomic<uint16_t>::Create(memory_, FlagsOf(index))
+        .value()
+        .Store(descriptor.flags, std::memory_order_release);
   }
   // With the bits that make it available in the lap of this wrap counter (Virtio 1.2, 2.8.1).
   void MakeAvailable(uint32_t index, PackedDescriptor descriptor, bool wrap) {
@@ -50,9 +53,12 @@ class RawPackedRing {
   [[nodiscard]] PackedDescriptor descriptor(uint32_t index) const {
     return Get<PackedDescriptor>(layout_.descriptors + uint64_t{index} * kDescriptorSize);
   }
-  // True when the device wrote the descriptor in the lap of this wrap counter.
+  // True when the device wrote the descriptor in the lap of this wrap counter; what it wrote before
+  // is then visible to the caller.
   [[nodiscard]] bool IsUsed(uint32_t index, bool wrap) const {
-    const uint16_t flags = descriptor(index).flags;
+    const uint16_t flags = GuestAtomic<uint16_t>::Create(memory_, FlagsOf(index))
+                               .value()
+                               .Load(std::memory_order_acquire);
     return ((flags & kPackedDescriptorAvailable) != 0) == wrap &&
            ((flags & kPackedDescriptorUsed) != 0) == wrap;
   }
@@ -66,6 +72,9 @@ class RawPackedRing {
   [[nodiscard]] uint16_t device_event_flags() const { return Get<Le16>(layout_.device + 2); }
 
  private:
+  [[nodiscard]] GuestAddress FlagsOf(uint32_t index) const {
+    return layout_.descriptors + uint64_t{index} * kDescriptorSize + 14;
+  }
   template <typename T>
   void Put(GuestAddress address, const T& value) {
     CHECK(memory_.WriteObject(address, value).ok());

@@ -9,6 +9,7 @@
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_TESTING_RAW_SPLIT_RING_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_TESTING_RAW_SPLIT_RING_H_
 
+#include <atomic>
 #include <cstdint>
 #include <utility>
 
@@ -59,7 +60,9 @@ class RawSplitRing {
   void Publish() { SetAvailableIndex(available_index_); }
   void SetAvailableIndex(uint16_t index) {
     available_index_ = index;
-    Put(layout_.driver + 2, Le16(index));
+    GuestAtomic<uint16_t>::Create(memory_, layout_.driver + 2)
+        .value()
+        .Store(index, std::memory_order_release);
   }
   void SetAvailableFlags(uint16_t flags) { Put(layout_.driver, Le16(flags)); }
   void SetUsedEvent(uint16_t index) {
@@ -68,7 +71,12 @@ class RawSplitRing {
 
   [[nodiscard]] uint16_t available_index() const { return available_index_; }
   [[nodiscard]] uint16_t used_flags() const { return Get<Le16>(layout_.device); }
-  [[nodiscard]] uint16_t used_index() const { return Get<Le16>(layout_.device + 2); }
+  // What was published before the index is visible to the caller (Virtio 1.2, 2.7.14).
+  [[nodiscard]] uint16_t used_index() const {
+    return GuestAtomic<uint16_t>::Create(memory_, layout_.device + 2)
+        .value()
+        .Load(std::memory_order_acquire);
+  }
   [[nodiscard]] uint16_t available_event() const {
     return Get<Le16>(layout_.device + 4 + 8 * uint64_t{layout_.size});
   }
