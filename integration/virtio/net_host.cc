@@ -1,0 +1,93 @@
+#include "integration/virtio/net_host.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+
+namespace touchstone {
+namespace {
+
+// How long a peer waits for the guest.
+constexpr int kPatienceMs = 120'000;
+
+}  // namespace
+
+bool IsFullRun() {
+  std::ifstream file("/proc/self/cmdline");
+  const std::string arguments{std::istreambuf_iterator<char>(file), {}};
+  return absl::StrContains(arguments, "--full");
+}
+
+std::string HostSays(const std::string& command) {
+  FILE* const pipe = popen(absl::StrCat("( ", command, " ) 2>&1").c_str(), "re");
+  CHECK(pipe != nullptr);
+  std::string output;
+  char buffer[4096];
+  while (const size_t count = fread(buffer, 1, sizeof(buffer), pipe)) output.append(buffer, count);
+  pclose(pipe);
+  return output;
+}
+
+std::string TestPattern(size_t size) {
+  std::string pattern;
+  pattern.reserve(size + sizeof(kPatternLine));
+  while (pattern.size() < size) absl::StrAppend(&pattern, kPatternLine, "\n");
+  pattern.resize(size);
+  return pattern;
+}
+
+TcpPeer::TcpPeer(uint16_t port, std::string send)
+    : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), send_(std::move(send)) {
+  const int on = 1;
+  CHECK(setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  CHECK(bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
+  CHECK(listen(listener_.get(), 1) == 0);
+  thread_ = std::thread([this] { Serve(); });
+}
+
+TcpPeer::~TcpPeer() {
+  if (thread_.joinable()) thread_.join();
+}
+
+const std::string& TcpPeer::Received() {
+  thread_.join();
+  return received_;
+}
+
+void TcpPeer::Serve() {
+  pollfd listening = {.fd = listener_.get(), .events = POLLIN, .revents = 0};
+  if (poll(&listening, 1, kPatienceMs) != 1) return;
+  const ScopedFd connection(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  size_t sent = 0;
+  while (sent < send_.size()) {
+    const ssize_t count =
+        ::send(connection.get(), send_.data() + sent, send_.size() - sent, MSG_NOSIGNAL);
+    if (count <= 0) return;
+    sent += static_cast<size_t>(count);
+  }
+  // Only after something was sent: the guest's nc leaves when the other side has ended.
+  if (!send_.empty()) shutdown(connection.get(), SHUT_WR);
+  char buffer[65536];
+  pollfd reading = {.fd = connection.get(), .events = POLLIN, .revents = 0};
+  while (poll(&reading, 1, kPatienceMs) == 1) {
+    const ssize_t count = read(connection.get(), buffer, sizeof(buffer));
+    if (count <= 0) return;
+    received_.append(buffer, static_cast<size_t>(count));
+  }
+}
+
+}  // namespace touchstone

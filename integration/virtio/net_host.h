@@ -1,0 +1,49 @@
+// The host's side of a network test: commands, and TCP peers of a guest.
+
+#ifndef TOUCHSTONE_INTEGRATION_VIRTIO_NET_HOST_H_
+#define TOUCHSTONE_INTEGRATION_VIRTIO_NET_HOST_H_
+
+#include <cstdint>
+#include <string>
+#include <thread>
+
+#include "absl/strings/string_view.h"
+#include "base/scoped_fd.h"
+
+namespace touchstone {
+
+// True when the test was given --full: volumes are those of the figures, not of the presubmit.
+bool IsFullRun();
+
+// What a shell command of the host says on standard output and error.
+std::string HostSays(const std::string& command);
+
+// `size` bytes of which no part looks like another; the guest's `yes LINE | head -c SIZE`.
+std::string TestPattern(size_t size);
+inline constexpr char kPatternLine[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+// Listens on a port of all addresses, and serves one connection on a thread of its own: writes
+// `send`, if it is not empty, and ends its direction; collects what comes.
+class TcpPeer {
+ public:
+  TcpPeer(uint16_t port, std::string send);
+  // Waits for the end of the connection.
+  ~TcpPeer();
+  TcpPeer(const TcpPeer&) = delete;
+  TcpPeer& operator=(const TcpPeer&) = delete;
+
+  // What came; waits for the end of the connection.
+  const std::string& Received();
+
+ private:
+  void Serve();
+
+  ScopedFd listener_;
+  const std::string send_;
+  std::string received_;
+  std::thread thread_;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_INTEGRATION_VIRTIO_NET_HOST_H_
