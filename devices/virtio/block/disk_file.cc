@@ -24,7 +24,8 @@ constexpr uint32_t kUnknownAddressAlignment = 4096;
 constexpr uint32_t kUnknownOffsetAlignment = 512;
 
 constexpr size_t kZerosSize = 64 * 1024;
-alignas(4096) constexpr uint8_t kZeros[kZerosSize] = {};
+// Only read; not const, so that it takes no room in the program's file.
+alignas(4096) uint8_t g_zeros[kZerosSize];
 
 const char* KindOf(mode_t mode) {
   if (S_ISDIR(mode)) return "a directory";
@@ -168,13 +169,11 @@ int DiskFile::WriteZeroes(uint64_t offset, uint64_t size, bool may_unmap) const 
 }
 
 int DiskFile::WriteBuffersOfZeros(uint64_t offset, uint64_t size) const {
-  // The array is only read.
-  void* const zeros = const_cast<uint8_t*>(kZeros);
   while (size > 0) {
     BlockOperation operation = {.kind = BlockOperation::Kind::kWrite, .offset = offset};
     while (operation.size < size && operation.slices.size() < 16) {
       const size_t piece = std::min<uint64_t>(size - operation.size, kZerosSize);
-      operation.slices.push_back({zeros, piece});
+      operation.slices.push_back({g_zeros, piece});
       operation.size += piece;
     }
     offset += operation.size;
