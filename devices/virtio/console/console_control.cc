@@ -88,7 +88,7 @@ std::string ConsoleControl::Make(uint32_t port, ConsoleEvent event) const {
   std::string bytes;
   Append(message, bytes);
   if (event == ConsoleEvent::kPortName) bytes += ports_[port].port.name;
-  if (event == ConsoleEvent::kResize) Append(ConsoleResize{.rows = rows_, .cols = cols_}, bytes);
+  if (event == ConsoleEvent::kResize) Append(ConsoleResize{.cols = cols_, .rows = rows_}, bytes);
   return bytes;
 }
 

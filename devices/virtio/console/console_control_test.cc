@@ -68,7 +68,7 @@ TEST_F(ConsoleControlTest, ReadyConsoleIsIntroducedAndOpened) {
 
   EXPECT_THAT(Messages(), ElementsAre(Message{0, ConsoleEvent::kConsolePort, 1, ""},
                                       Message{0, ConsoleEvent::kPortOpen, 1, ""},
-                                      Message{0, ConsoleEvent::kResize, 1, "\x04\x03\x02\x01"}));
+                                      Message{0, ConsoleEvent::kResize, 1, "\x02\x01\x04\x03"}));
 }
 
 TEST_F(ConsoleControlTest, ReadyChannelIsNamedAndOpened) {
@@ -94,7 +94,7 @@ TEST_F(ConsoleControlTest, OnlyConsolesOfADriverAreResizedAndOnlyByChanges) {
 
   control_.Resize(80, 25);
   EXPECT_THAT(Messages(), ElementsAre(Message{0, ConsoleEvent::kResize, 1,
-                                              std::string("\x19\x00\x50\x00", 4)}));
+                                              std::string("\x50\x00\x19\x00", 4)}));
   control_.Resize(80, 25);
   EXPECT_THAT(Messages(), IsEmpty());
 }

@@ -63,11 +63,11 @@ struct ConsoleMessage {
 };
 static_assert(sizeof(ConsoleMessage) == 8);
 
-// 5.3.6.2 has cols first. Linux reads rows first, up to 6.15 and in its long-term branches, and so
-// do drivers that followed it; this is their order.
+// Linux read rows first until its commit 5326ab737a47 (in 6.15, and in long-term branches of 2026
+// on: Debian's 6.1.192 reads cols first), so a guest with an older driver sees the two exchanged.
 struct ConsoleResize {
-  Le16 rows;
   Le16 cols;
+  Le16 rows;
 };
 static_assert(sizeof(ConsoleResize) == 4);
 
