@@ -16,7 +16,7 @@ std::unique_ptr<Vm> StartLinux(const LinuxKernel& kernel, const LinuxOptions& op
       "--initrd=", options.initrd.empty() ? Runfile(kernel.initramfs) : options.initrd));
   command.insert(command.end(), options.options.begin(), options.options.end());
   command.push_back(Runfile(options.bzimage ? kernel.bzimage : kernel.vmlinux));
-  return *Vm::Start(std::move(command));
+  return *Vm::Start(std::move(command), options.streams);
 }
 
 }  // namespace touchstone

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "integration/testing/child_process.h"
 #include "integration/testing/vm.h"
 
 namespace touchstone {
@@ -41,6 +42,7 @@ struct LinuxOptions {
   bool extended_status = false;
   std::string initrd;                     // an absolute path; else the test guest's initramfs
   std::vector<std::string> options = {};  // more options of `touchstone run`
+  ChildProcess::Streams streams = ChildProcess::Streams::kPipes;
 };
 
 // Starts the machine with the test guest; standard input and output are its console.
