@@ -70,10 +70,10 @@ void CheckPlatform(Vm& vm) {
               AllOf(HasSubstr("kvm-clock"), HasSubstr("acpi_pm")));
   EXPECT_EQ(Say(vm, "cd /sys/firmware/acpi/tables; ls -d APIC DSDT FACP MCFG"),
             "APIC\nDSDT\nFACP\nMCFG\n");
-  // The host bridge, the entropy device and pvpanic.
-  EXPECT_EQ(Say(vm, "cd /sys/bus/pci/devices; ls; cat */class; cat 0000:00:02.0/device"),
-            "0000:00:00.0\n0000:00:01.0\n0000:00:02.0\n"
-            "0x060000\n0x088000\n0xffff00\n0x0011\n");
+  // The host bridge, the entropy device, the balloon and pvpanic.
+  EXPECT_EQ(Say(vm, "cd /sys/bus/pci/devices; ls; cat */class; cat 0000:00:03.0/device"),
+            "0000:00:00.0\n0000:00:01.0\n0000:00:02.0\n0000:00:03.0\n"
+            "0x060000\n0x088000\n0x088000\n0xffff00\n0x0011\n");
   // The real-time clock: the same time as the kernel's, which started from it.
   EXPECT_EQ(Say(vm, "a=$(hwclock -r -u) && echo ${#a}"), Say(vm, "a=$(hwclock -u) && echo ${#a}"));
   EXPECT_EQ(Say(vm,

@@ -135,6 +135,23 @@ void CheckNets(RunConfig config, Errors& errors) {
   }
 }
 
+// crosvm.md 1.3.
+void CheckBalloon(const RunConfig& config, Errors& errors) {
+  const auto needs_balloon = [&](bool given, const char* option) {
+    if (given && config.no_balloon()) {
+      errors.push_back(absl::StrCat(option, " needs the balloon that --no-balloon leaves out"));
+    }
+  };
+  needs_balloon(config.has_balloon_control(), "--balloon-control");
+  needs_balloon(config.balloon_page_reporting(), "--balloon-page-reporting");
+  needs_balloon(config.has_init_mem(), "--init-mem");
+  if (config.has_init_mem() && config.init_mem() > config.mem().size()) {
+    errors.push_back(absl::StrCat("--init-mem: ", config.init_mem(),
+                                  " MiB is more than --mem: at most ", config.mem().size(),
+                                  " MiB are accepted"));
+  }
+}
+
 void CheckVsock(const RunConfig& config, Errors& errors) {
   if (config.has_cid() && config.has_vsock()) {
     errors.push_back("--cid: --vsock is given too; its cid= says the same");
@@ -184,6 +201,7 @@ Errors Validate(const RunConfig& config, const HostLimits& host) {
   CheckSerialDevices(config, errors);
   CheckBlocks(config, errors);
   CheckNets(config, errors);
+  CheckBalloon(config, errors);
   CheckVsock(config, errors);
   CheckKernelCommandLine(config, errors);
   return errors;

@@ -49,6 +49,8 @@ INSTANTIATE_TEST_SUITE_P(
            "kernel: 'k' vsock { cid: 3 }", "kernel: 'k' vsock { cid: 0xfffffffe socket: '/s' }",
            "kernel: 'k' vsock { cid: 3 max_queue_sizes: [ 2, 256, 32768 ] }", "kernel: 'k' cid: 3",
            "kernel: 'k' cid: 3 vhost_vsock_device: '/d'", "kernel: 'k' cid: 3 vhost_vsock_fd: 0",
+           "kernel: 'k' init_mem: 256 balloon_control: '/s' balloon_page_reporting: true",
+           "kernel: 'k' no_balloon: true strict_balloon: true balloon_bias_mib: -5",
            "kernel: 'k' params: 'quiet ~'"));
 
 struct Mistake {
@@ -158,6 +160,19 @@ INSTANTIATE_TEST_SUITE_P(
                    "--net: mac= is missing: host-ip=, netmask= and mac= belong together"},
            Mistake{"kernel: 'k' tap_name: 'a' vhost_net: true net_vq_pairs: 2",
                    "--net: vq-pairs= with vhost-net: it has one pair of queues"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Balloon, Invalid,
+    Values(Mistake{"kernel: 'k' no_balloon: true balloon_control: '/s'",
+                   "--balloon-control needs the balloon that --no-balloon leaves out"},
+           Mistake{"kernel: 'k' no_balloon: true balloon_page_reporting: true",
+                   "--balloon-page-reporting needs the balloon that --no-balloon leaves out"},
+           Mistake{"kernel: 'k' no_balloon: true init_mem: 5",
+                   "--init-mem needs the balloon that --no-balloon leaves out"},
+           Mistake{"kernel: 'k' mem { size: 64 } init_mem: 65",
+                   "--init-mem: 65 MiB is more than --mem: at most 64 MiB are accepted"},
+           Mistake{"kernel: 'k' init_mem: 0",
+                   "--init-mem=0 is not a number of MiB from 1 to 18446744073709551615"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Vsock, Invalid,

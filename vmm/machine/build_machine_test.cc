@@ -114,6 +114,7 @@ INSTANTIATE_TEST_SUITE_P(Ports, ResetTest,
 TEST_F(BuildMachineTest, APanicReplacesTheResetThatFollows) {
   // Without other devices the root gave pvpanic's BAR the first place.
   config_.set_no_rng(true);
+  config_.set_no_balloon(true);
   hypervisor_.OnVcpu([](FakeVcpu& vcpu) {
     vcpu.Script(FakeExit::MmioWrite(0xD0000000, 1, 1));
     vcpu.Script(FakeExit::Out(0xCF9, 1, 0x06));
@@ -127,14 +128,15 @@ TEST_F(BuildMachineTest, APanicReplacesTheResetThatFollows) {
 }
 
 TEST_F(BuildMachineTest, TheGuestFindsItsPciFunctions) {
-  size_t bridge = 0, rng = 0, pvpanic = 0;
+  size_t bridge = 0, rng = 0, balloon = 0, pvpanic = 0;
   FakeVcpu* seen = nullptr;
   hypervisor_.OnVcpu([&](FakeVcpu& vcpu) {
     seen = &vcpu;
     vcpu.Script(FakeExit::Out(0xCF8, 4, 0x80000000));
     bridge = vcpu.Script(FakeExit::In(0xCFC, 4));
     rng = vcpu.Script(FakeExit::MmioRead(0xF4000000 + (1 << 15), 4));
-    pvpanic = vcpu.Script(FakeExit::MmioRead(0xF4000000 + (2 << 15), 4));
+    balloon = vcpu.Script(FakeExit::MmioRead(0xF4000000 + (2 << 15), 4));
+    pvpanic = vcpu.Script(FakeExit::MmioRead(0xF4000000 + (3 << 15), 4));
     vcpu.Script(FakeExit::Out(kPm1Control, 2, kSoftOff));
   });
 
@@ -144,6 +146,7 @@ TEST_F(BuildMachineTest, TheGuestFindsItsPciFunctions) {
 
   EXPECT_EQ(seen->AnswerValue(bridge), 0x12378086);
   EXPECT_EQ(seen->AnswerValue(rng), 0x10441AF4);
+  EXPECT_EQ(seen->AnswerValue(balloon), 0x10451AF4);
   EXPECT_EQ(seen->AnswerValue(pvpanic), 0x00111B36);
 }
 

@@ -6,7 +6,10 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "base/memory/memory_control.h"
 #include "base/status.h"
+#include "devices/virtio/balloon/balloon.h"
+#include "devices/virtio/balloon/balloon_control.h"
 #include "devices/virtio/block/block_config.h"
 #include "devices/virtio/block/block_open.h"
 #include "devices/virtio/console/console_open.h"
@@ -73,6 +76,30 @@ absl::Status AddRng(const VirtioSurroundings& machine, Parts& parts) {
   return absl::OkStatus();
 }
 
+absl::Status AddBalloon(const VirtioSurroundings& machine, Parts& parts) {
+  const RunConfig& config = machine.config;
+  if (config.no_balloon()) return absl::OkStatus();
+  const uint64_t size = machine.memory.total_size();
+  const uint64_t wanted = config.has_init_mem() ? config.init_mem() << 20 : size;
+  auto balloon =
+      std::make_unique<Balloon>(*machine.host.loop,
+                                Balloon::Options{.memory_size = size,
+                                                 .target = size - std::min(size, wanted),
+                                                 .strict = config.strict_balloon(),
+                                                 .page_reporting = config.balloon_page_reporting()},
+                                std::make_unique<GuestMemoryControl>(machine.memory));
+  VirtioPart part = {.name = "balloon"};
+  if (config.has_balloon_control()) {
+    absl::StatusOr<std::unique_ptr<BalloonControl>> control =
+        BalloonControl::Connect(config.balloon_control(), *machine.host.loop, *balloon);
+    if (!control.ok()) return Annotate(control.status(), "--balloon-control");
+    part.helper = *std::move(control);
+  }
+  part.device = std::move(balloon);
+  parts.push_back(std::move(part));
+  return absl::OkStatus();
+}
+
 // --net: each moves its frames on a thread of its own.
 absl::Status AddNets(const VirtioSurroundings& machine, Parts& parts) {
   for (const NetConfig& net : machine.config.net()) {
@@ -105,7 +132,7 @@ absl::Status AddVsock(const VirtioSurroundings& machine, Parts& parts) {
 // In crosvm's order (crosvm.md 5.2), since guests know their devices by address: console, block,
 // scsi, pmem, rng, pvclock, tpm, input, balloon, net, sound, video, vsock, fs and 9p, vhost-user.
 constexpr absl::Status (*kDevices[])(const VirtioSurroundings& machine, Parts& parts) = {
-    AddConsoles, AddBlocks, AddRng, AddNets, AddVsock,
+    AddConsoles, AddBlocks, AddRng, AddBalloon, AddNets, AddVsock,
 };
 
 }  // namespace
@@ -126,6 +153,7 @@ VirtioDevices::~VirtioDevices() {
   // Before the loops, on which they may still watch what belongs to the host.
   for (Device& device : devices_) {
     device.pci.reset();
+    device.part.helper.reset();
     device.part.device.reset();
   }
 }

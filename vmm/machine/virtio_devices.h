@@ -51,6 +51,8 @@ struct VirtioPart {
   // Further ones, for devices that use several.
   std::vector<std::unique_ptr<LoopThread>> more_threads = {};
   std::optional<PciAddress> address = std::nullopt;  // None takes the next free one.
+  // What works for the device on the main loop, such as a control channel. Destroyed before it.
+  std::shared_ptr<void> helper = nullptr;
 };
 
 class VirtioDevices {

@@ -6,6 +6,8 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +24,7 @@
 #include "base/scoped_fd.h"
 #include "devices/bus/bus.h"
 #include "devices/pci/pci_registers.h"
+#include "devices/virtio/balloon/balloon_protocol.h"
 #include "devices/virtio/core/virtio_features.h"
 #include "devices/virtio/pci/virtio_pci_registers.h"
 #include "devices/virtio/testing/driver_queue.h"
@@ -47,6 +50,7 @@ constexpr uint32_t kHostBridge = 0x12378086;
 constexpr uint32_t kConsole = 0x10431AF4;
 constexpr uint32_t kBlock = 0x10421AF4;
 constexpr uint32_t kRng = 0x10441AF4;
+constexpr uint32_t kBalloon = 0x10451AF4;
 constexpr uint32_t kPvpanic = 0x00111B36;
 
 // What every machine has, around the devices that `config_` asks for.
@@ -176,11 +180,12 @@ class VirtioDevicesTest : public testing::Test {
 TEST_F(VirtioDevicesTest, DevicesComeBeforePvpanic) {
   Build();
 
-  EXPECT_THAT(Identities(), ElementsAre(kHostBridge, kRng, kPvpanic));
+  EXPECT_THAT(Identities(), ElementsAre(kHostBridge, kRng, kBalloon, kPvpanic));
 }
 
-TEST_F(VirtioDevicesTest, NoRngLeavesItOut) {
+TEST_F(VirtioDevicesTest, WhatIsNotWantedIsLeftOut) {
   config_.set_no_rng(true);
+  config_.set_no_balloon(true);
   Build();
 
   EXPECT_THAT(Identities(), ElementsAre(kHostBridge, kPvpanic));
@@ -196,7 +201,8 @@ TEST_F(VirtioDevicesTest, ConsolesAreOneDeviceAndLegacyOnesEachTheirOwn) {
   }
   Build();
 
-  EXPECT_THAT(Identities(), ElementsAre(kHostBridge, kConsole, kConsole, kConsole, kRng, kPvpanic));
+  EXPECT_THAT(Identities(),
+              ElementsAre(kHostBridge, kConsole, kConsole, kConsole, kRng, kBalloon, kPvpanic));
   EXPECT_EQ(Get<uint16_t>(Bar({.device = 1}) + kVirtioQueueCount), 6);
   EXPECT_EQ(Get<uint16_t>(Bar({.device = 2}) + kVirtioQueueCount), 2);
 }
@@ -216,7 +222,8 @@ TEST_F(VirtioDevicesTest, DisksAreInTheirOrderAfterTheConsoles) {
   Build();
   unlink(path.c_str());
 
-  EXPECT_THAT(Identities(), ElementsAre(kHostBridge, kConsole, kBlock, kBlock, kRng, kPvpanic));
+  EXPECT_THAT(Identities(),
+              ElementsAre(kHostBridge, kConsole, kBlock, kBlock, kRng, kBalloon, kPvpanic));
   EXPECT_EQ(Get<uint16_t>(Bar({.device = 2}) + kVirtioQueueCount), 16);
   for (const PciAddress address : Functions()) Drive(Bar(address));
   virtio_->Stop();
@@ -231,6 +238,76 @@ TEST_F(VirtioDevicesTest, DisksThatCannotBeOpenedAreErrors) {
                 .status()
                 .message(),
             "--block path=/nonexistent: open /nonexistent: No such file or directory");
+}
+
+TEST_F(VirtioDevicesTest, BalloonBeginsWithWhatInitMemLeaves) {
+  config_.set_init_mem(16);
+  config_.set_no_rng(true);
+  config_.set_strict_balloon(true);
+  config_.set_balloon_page_reporting(true);
+  Build();
+  const uint64_t bar = Bar(Functions().front());
+
+  EXPECT_EQ(Get<uint32_t>(bar + kVirtioConfig), (64 - 16) * kMiB / kBalloonPageSize);
+  EXPECT_EQ(Get<uint16_t>(bar + kVirtioQueueCount), 4);
+  const uint32_t features = Get<uint32_t>(bar + kVirtioDeviceFeature);
+  EXPECT_EQ(features & (kBalloonDeflateOnOom | kBalloonPageReporting | kBalloonResponsiveDevice),
+            kBalloonPageReporting | kBalloonResponsiveDevice);
+}
+
+TEST_F(VirtioDevicesTest, BalloonGivesItsPagesBack) {
+  config_.set_no_rng(true);
+  Build();
+  const uint64_t bar = Bar(Functions().front());
+  Drive(bar);
+  constexpr uint32_t kFrame = 0x1000;
+  ASSERT_TRUE(memory_.Fill(GuestAddress{kFrame * kBalloonPageSize}, kBalloonPageSize, 0x5A).ok());
+
+  queues_[{bar, 0}]->Chain().Readable({0x00, 0x10, 0, 0}).Send();
+  Kick(bar, 0);
+  loop_.RunReady();
+
+  EXPECT_TRUE((queues_[{bar, 0}]->PollUsed().has_value()));
+  EXPECT_EQ(memory_.ReadObject<uint8_t>(GuestAddress{kFrame * kBalloonPageSize}).value(), 0);
+}
+
+TEST_F(VirtioDevicesTest, BalloonIsDrivenOverItsControlChannel) {
+  char folder[] = "/tmp/balloon_XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  const std::string path = std::string(folder) + "/s";
+  ScopedFd listener(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = {}};
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(listen(listener.get(), 1), 0);
+  config_.set_no_rng(true);
+  config_.set_balloon_control(path);
+  Build();
+  const ScopedFd peer(accept(listener.get(), nullptr, nullptr));
+  unlink(path.c_str());
+  rmdir(folder);
+  const uint64_t bar = Bar(Functions().front());
+  Drive(bar);
+  loop_.RunReady();
+  char text[64] = {};
+  EXPECT_EQ(recv(peer.get(), text, sizeof(text), MSG_DONTWAIT), 7);
+
+  constexpr char kAdjust[] = R"({"Adjust":{"num_bytes":8192}})";
+  ASSERT_GT(send(peer.get(), kAdjust, sizeof(kAdjust) - 1, 0), 0);
+  loop_.RunReady();
+
+  EXPECT_STREQ(text, "\"Ready\"");
+  EXPECT_EQ(Get<uint32_t>(bar + kVirtioConfig), 2u);
+}
+
+TEST_F(VirtioDevicesTest, BalloonControlThatIsNotThereIsAnError) {
+  config_.set_balloon_control("/nonexistent/s");
+
+  EXPECT_EQ(VirtioDevices::Create({.config = config_, .host = host_, .memory = memory_}, *vm_,
+                                  *interrupts_)
+                .status()
+                .message(),
+            "--balloon-control: connect to /nonexistent/s: No such file or directory");
 }
 
 // Events cost the host time, at boot most of all; a kick before the driver is ready means nothing.

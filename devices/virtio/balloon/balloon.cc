@@ -19,7 +19,7 @@ constexpr size_t kMaxStateSize = 1024;
 
 uint64_t Features(const Balloon::Options& options) {
   return kBalloonMustTellHost | kBalloonStatistics |
-         (options.deflate_on_oom ? kBalloonDeflateOnOom : 0) |
+         (options.strict ? kBalloonResponsiveDevice : kBalloonDeflateOnOom) |
          (options.page_reporting ? kBalloonPageReporting : 0);
 }
 

@@ -54,7 +54,8 @@ class Balloon final : public QueueDevice {
   struct Options {
     uint64_t memory_size = 0;  // Of the guest: no target is larger.
     uint64_t target = 0;       // To begin with.
-    bool deflate_on_oom = true;
+    // The driver leaves the balloon alone when it runs out of memory, since the host is to act.
+    bool strict = false;
     bool page_reporting = false;
   };
   // Things that happened, ever.

@@ -17,6 +17,10 @@ inline constexpr uint64_t kBalloonDeflateOnOom =
     Bit<uint64_t>(2);  // The driver takes what it needs.
 inline constexpr uint64_t kBalloonPageReporting = Bit<uint64_t>(5);  // A queue of free pages.
 
+// Proposed, and in no published version: the host watches the guest's memory and reacts in time
+// (crosvm.md 5.8). Promises the driver something, and asks nothing of it.
+inline constexpr uint64_t kBalloonResponsiveDevice = Bit<uint64_t>(6);
+
 // --- Configuration (5.5.4).
 struct BalloonConfigSpace {
   Le32 num_pages;  // Wanted in the balloon.

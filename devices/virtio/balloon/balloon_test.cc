@@ -85,10 +85,11 @@ TEST_F(BalloonTest, IsWhatADriverExpects) {
 }
 
 TEST_F(BalloonTest, OffersOnlyWhatItIsTo) {
-  BalloonUnderTest plain(loop_, {.memory_size = kPage, .deflate_on_oom = false});
+  BalloonUnderTest plain(loop_, {.memory_size = kPage, .strict = true});
 
   EXPECT_THAT(plain.balloon().max_queue_sizes(), ElementsAre(128, 128, 128));
-  EXPECT_EQ(plain.balloon().features() & (kBalloonDeflateOnOom | kBalloonPageReporting), 0u);
+  EXPECT_EQ(plain.balloon().features(), kVirtioVersion1 | kVirtioEventIndex | kBalloonMustTellHost |
+                                            kBalloonStatistics | kBalloonResponsiveDevice);
 }
 
 TEST_F(BalloonTest, TargetIsInTheConfigurationAndSignalled) {
