@@ -39,7 +39,9 @@ ExitCode CodeOf(EndOfRun reason) {
 
 absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
   ASSIGN_OR_RETURN(const std::unique_ptr<EpollLoop> loop, EpollLoop::Create());
-  ASSIGN_OR_RETURN(const std::unique_ptr<Hypervisor> hypervisor, OpenKvm(config.kvm_device()));
+  absl::StatusOr<std::unique_ptr<Hypervisor>> opened = OpenKvm(config.kvm_device());
+  if (!opened.ok()) return Annotate(opened.status(), "--kvm-device");
+  const std::unique_ptr<Hypervisor> hypervisor = *std::move(opened);
   std::unique_ptr<Machine> machine;
   ASSIGN_OR_RETURN(const std::unique_ptr<ShutdownSignals> signals,
                    ShutdownSignals::Create(*loop, [&machine](int signal) {

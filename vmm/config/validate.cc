@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "devices/pci/pci_address.h"
 #include "devices/virtio/block/block_config.h"
 #include "devices/virtio/net/net_plan.h"
 #include "vmm/config/defaults.h"
@@ -68,9 +69,7 @@ void CheckSerialDevice(const SerialConfig& serial, Errors& errors) {
                           serial.type() == SerialConfig::UNIX_STREAM;
   const std::string type =
       NameOf(SerialConfig::Type_descriptor()->FindValueByNumber(serial.type()));
-  if (serial.num() == 0) {
-    errors.push_back(absl::StrCat(device, ": num counts from 1"));
-  } else if (is_serial && serial.num() > kComPorts) {
+  if (is_serial && serial.num() > kComPorts) {
     errors.push_back(
         absl::StrCat(device, ": there are ", kComPorts, " serial ports, num is 1 to ", kComPorts));
   }
@@ -127,11 +126,34 @@ void CheckBlocks(const RunConfig& config, Errors& errors) {
   }
 }
 
+// What the entries of --net are called once the older options have joined them (net_options.h).
+std::vector<std::string> NetNames(const RunConfig& config) {
+  std::vector<std::string> names(static_cast<size_t>(config.net_size()), "--net");
+  names.insert(names.end(), static_cast<size_t>(config.tap_name_size()), "--tap-name");
+  names.insert(names.end(), static_cast<size_t>(config.tap_fd_size()), "--tap-fd");
+  names.push_back("--host-ip, --netmask and --mac");
+  return names;
+}
+
 void CheckNets(RunConfig config, Errors& errors) {
+  const bool any = config.has_host_ip() || config.has_netmask() || config.has_mac_address();
+  for (const auto& [given, option] :
+       {std::pair(config.has_host_ip(), "--host-ip"), std::pair(config.has_netmask(), "--netmask"),
+        std::pair(config.has_mac_address(), "--mac")}) {
+    if (!any || given) continue;
+    errors.push_back(
+        absl::StrCat(option, " is missing: --host-ip, --netmask and --mac belong together"));
+    return;
+  }
+  const std::vector<std::string> names = NetNames(config);
   GatherNets(config);
-  for (const NetConfig& net : config.net()) {
-    const absl::Status status = PlanNet(net).status();
-    if (!status.ok()) errors.push_back(absl::StrCat("--net: ", status.message()));
+  for (int i = 0; i < config.net_size(); ++i) {
+    const std::string& name = names[static_cast<size_t>(i)];
+    absl::Status status = PlanNet(config.net(i)).status();
+    if (!status.ok()) errors.push_back(absl::StrCat(name, ": ", status.message()));
+    if (!config.net(i).has_pci_address()) continue;
+    status = PciAddress::Parse(config.net(i).pci_address()).status();
+    if (!status.ok()) errors.push_back(absl::StrCat(name, ": pci-address=: ", status.message()));
   }
 }
 

@@ -108,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Serial, Invalid,
     Values(Mistake{"kernel: 'k' serial { num: 0 }",
-                   "--serial: hardware=serial,num=0: num counts from 1"},
+                   "--serial: num=0 is not a number from 1 to 4294967295"},
            Mistake{"kernel: 'k' serial { num: 5 }",
                    "--serial: hardware=serial,num=5: there are 4 serial ports, num is 1 to 4"},
            Mistake{"kernel: 'k' serial {} serial { num: 1 }",
@@ -142,7 +142,7 @@ INSTANTIATE_TEST_SUITE_P(
            Mistake{"kernel: 'k' serial { hardware: DEBUGCON } serial { hardware: DEBUGCON num: 2 }",
                    "--serial: hardware=debugcon,num=2: another device is at debugcon-port=0x402"},
            Mistake{"kernel: 'k' serial { hardware: VIRTIO_CONSOLE num: 0 }",
-                   "--serial: hardware=virtio-console,num=0: num counts from 1"},
+                   "--serial: num=0 is not a number from 1 to 4294967295"},
            Mistake{"kernel: 'k' serial { hardware: LEGACY_VIRTIO_CONSOLE earlycon: true }",
                    "--serial: hardware=legacy-virtio-console,num=1: earlycon works with "
                    "hardware=serial only"},
@@ -157,9 +157,17 @@ INSTANTIATE_TEST_SUITE_P(
                    "--net: one of tap-name=, tap-fd= and host-ip= is needed, "
                    "none is given"},
            Mistake{"kernel: 'k' host_ip: '10.0.0.1' netmask: '255.0.0.0'",
-                   "--net: mac= is missing: host-ip=, netmask= and mac= belong together"},
+                   "--mac is missing: --host-ip, --netmask and --mac belong together"},
+           Mistake{"kernel: 'k' mac_address: 'x'",
+                   "--host-ip is missing: --host-ip, --netmask and --mac belong together"},
+           Mistake{"kernel: 'k' host_ip: '10.0.0.1' netmask: '255.0.0.0' mac_address: 'x'",
+                   "--host-ip, --netmask and --mac: mac=x is no address such as "
+                   "52:54:00:12:34:56"},
+           Mistake{"kernel: 'k' net { tap_name: 'a' pci_address: 'x' }",
+                   "--net: pci-address=: \"x\" is not a PCI address: expected [DDDD:]BB:DD.F in "
+                   "hexadecimal"},
            Mistake{"kernel: 'k' tap_name: 'a' vhost_net: true net_vq_pairs: 2",
-                   "--net: vq-pairs= with vhost-net: it has one pair of queues"}));
+                   "--tap-name: vq-pairs= with vhost-net: it has one pair of queues"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Balloon, Invalid,
@@ -200,9 +208,9 @@ TEST(Validate, ReportsAllMistakesAtOnce) {
 
   EXPECT_THAT(Validate(config, kHost),
               ElementsAre("no KERNEL is given: there is nothing to run",
+                          "--serial: num=0 is not a number from 1 to 4294967295",
                           "--mem: size=0 MiB is too little: a guest needs at least 4 MiB",
                           "--cpus: num-cores=0 is not a number of vCPUs from 1 to 254",
-                          "--serial: hardware=serial,num=0: num counts from 1",
                           "--params: '\\x01' has bytes that are not printable ASCII"));
 }
 
