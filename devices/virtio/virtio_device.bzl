@@ -1,6 +1,6 @@
 """How a virtio device is declared: one call makes what every device has, and ties it to what has to prove it."""
 
-def virtio_device(name, deps, testing_deps = [], test_deps = [], more_checks = []):
+def virtio_device(name, deps, testing_deps = [], test_deps = [], more_checks = [], conformance_shards = None):
     """Declares a device of devices/virtio/NAME and its `:checks`.
 
     Makes, from files of these names:
@@ -20,6 +20,7 @@ def virtio_device(name, deps, testing_deps = [], test_deps = [], more_checks = [
       testing_deps: of the kit, besides the device, the kit's interface and the loop.
       test_deps: of the unit test, besides the device, its kit, a driver, the loop and GoogleTest.
       more_checks: tests of back ends and other parts, for `:checks`.
+      conformance_shards: parts that the conformance run is cut into, for devices with several kits.
     """
     native.cc_library(
         name = name,
@@ -55,6 +56,7 @@ def virtio_device(name, deps, testing_deps = [], test_deps = [], more_checks = [
         name = name + "_conformance_test",
         size = "small",
         srcs = [name + "_conformance_test.cc"],
+        shard_count = conformance_shards,
         deps = [
             ":" + name + "_testing",
             "//devices/virtio/testing:conformance",

@@ -6,8 +6,7 @@
 // 0.
 //
 //   ring      bit 0 EVENT_IDX, 1 INDIRECT_DESC, 2 PACKED, where the device offers them; the first
-//   one
-//             chooses the host too
+//             one chooses host and kit too
 //   features  bit n: the n-th of the device's own features is left out
 //   size      of the queues: 2^(size % 7), or 1 + size % 64 for packed ones
 //

@@ -120,6 +120,17 @@ std::map<std::string, std::string> Seeds(const DeviceKit& kit) {
   return seeds;
 }
 
+std::map<std::string, std::string> AllSeeds() {
+  std::map<std::string, std::string> all;
+  for (size_t number = 0; number < FuzzedKits().size(); ++number) {
+    for (auto& [name, program] : Seeds(FuzzedKits()[number])) {
+      program[0] |= static_cast<char>(number << 4);
+      all[number == 0 ? name : "kit" + std::to_string(number) + "_" + name] = program;
+    }
+  }
+  return all;
+}
+
 }  // namespace
 }  // namespace touchstone
 
@@ -130,7 +141,7 @@ int main(int argc, char** argv) {
   }
   const std::filesystem::path folder = argv[1];
   std::filesystem::create_directories(folder);
-  for (const auto& [name, bytes] : touchstone::Seeds(touchstone::FuzzedKit())) {
+  for (const auto& [name, bytes] : touchstone::AllSeeds()) {
     std::ofstream file(folder / name, std::ios::binary);
     file << bytes;
     if (!file.flush()) {

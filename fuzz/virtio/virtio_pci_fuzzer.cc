@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "base/log.h"
 #include "devices/virtio/pci/virtio_pci_registers.h"
@@ -74,9 +75,9 @@ void CheckReset(VirtioHost& host) {
 
 }  // namespace
 
-const DeviceKit& FuzzedKit() {
-  static const DeviceKit& kit = *new DeviceKit(EchoKit());
-  return kit;
+const std::vector<DeviceKit>& FuzzedKits() {
+  static const std::vector<DeviceKit>& kits = *new std::vector<DeviceKit>({EchoKit()});
+  return kits;
 }
 
 }  // namespace touchstone
@@ -91,6 +92,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
           },
       .extra = touchstone::Access,
       .at_end = touchstone::CheckReset};
-  touchstone::RunVirtioProgram(touchstone::FuzzedKit(), touchstone::FuzzInput(data, size), options);
+  const touchstone::FuzzInput program(data, size);
+  touchstone::RunVirtioProgram(touchstone::FuzzedKit(program), program, options);
   return 0;
 }

@@ -1,4 +1,11 @@
-// Requests of a block device's driver, as bytes, for tests, fuzzers and benchmarks.
+// The block device over disks in memory, and its requests, as bytes and as kits, for suites,
+// fuzzers and benchmarks.
+//
+// HostEvent of the kits, by kind:
+//
+//   0  what waits is carried out      3  every operation fails from now on
+//   1  operations wait from now on    4  no more queues can be served
+//   2  they do not, any more          5  the host is well again (from 3 and 4)
 
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_BLOCK_BLOCK_TESTING_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_BLOCK_BLOCK_TESTING_H_
@@ -7,7 +14,12 @@
 #include <initializer_list>
 #include <vector>
 
+#include "base/event/manual_loop.h"
+#include "devices/virtio/block/block.h"
 #include "devices/virtio/block/block_format.h"
+#include "devices/virtio/block/block_request.h"
+#include "devices/virtio/block/fake_block_io.h"
+#include "devices/virtio/testing/device_kit.h"
 
 namespace touchstone {
 
@@ -32,6 +44,30 @@ inline std::vector<uint8_t> RangeBytes(std::initializer_list<BlockRange> ranges)
   }
   return bytes;
 }
+
+// A disk whose sectors are filled with their numbers, and the device over it.
+// REQUIRES: disk.sectors == kSectors.
+class BlockUnderTest final : public TestDevice {
+ public:
+  static constexpr uint64_t kSectors = 32;
+
+  // With `slow`, operations wait for an event.
+  BlockUnderTest(ManualLoop& loop, BlockDisk disk, bool slow);
+
+  [[nodiscard]] VirtioDevice& device() override { return block_; }
+  void HostEvent(uint8_t kind, absl::Span<const uint8_t> bytes) override;
+
+ private:
+  FakeDisk disk_;
+  Block block_;
+};
+
+// A disk that answers at once; one that answers at an event; one that wants aligned buffers, so
+// that most are copied; one that is only read, and has no id. With 1 to 3 queues.
+DeviceKit BlockKit(uint16_t queues = 3);
+DeviceKit BlockSlowKit(uint16_t queues = 3);
+DeviceKit BlockAlignedKit(uint16_t queues = 3);
+DeviceKit BlockReadOnlyKit(uint16_t queues = 3);
 
 }  // namespace touchstone
 

@@ -7,6 +7,9 @@
 //   disk.FinishAll();              // until here.
 //   disk.error = EIO;              // From now on everything fails.
 //
+// CHECKs what a device promises its disk: operations within it, on memory aligned as the disk wants
+// it, and none that writes to a read-only one.
+//
 // Thread-compatible: for loops that are turned by hand.
 
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_BLOCK_FAKE_BLOCK_IO_H_
@@ -31,7 +34,12 @@ namespace touchstone {
 class FakeBlockIo;
 
 struct FakeDisk {
-  explicit FakeDisk(size_t size) : bytes(size) {}
+  using Signals = std::vector<std::shared_ptr<const EventFd>>;
+
+  // `lent` are signals for the first queues, for those who make many disks.
+  explicit FakeDisk(std::vector<uint8_t> content, const Signals& lent = {})
+      : bytes(std::move(content)), signals(lent) {}
+  explicit FakeDisk(size_t size) : FakeDisk(std::vector<uint8_t>(size)) {}
 
   // For Block.
   std::function<absl::StatusOr<std::unique_ptr<BlockIo>>(uint16_t)> Maker();
@@ -43,15 +51,20 @@ struct FakeDisk {
   bool hold = false;                 // Submitted operations wait.
   int error = 0;                     // What operations end with from now on.
   bool no_io = false;                // Nothing can be made for a queue.
+  bool read_only = false;            // Nothing may be written.
+  uint32_t alignment = 1;            // Of addresses and lengths of buffers.
+  bool record = true;                // Fills `seen`.
   std::vector<BlockOperation> seen;  // Everything that was added, without its slices.
   int submits = 0;
   int waits = 0;
   std::vector<FakeBlockIo*> ios;
+  const Signals signals;
 };
 
 class FakeBlockIo final : public BlockIo {
  public:
-  explicit FakeBlockIo(FakeDisk& disk) : disk_(disk), completed_(*EventFd::Create()) {
+  FakeBlockIo(FakeDisk& disk, std::shared_ptr<const EventFd> completed)
+      : disk_(disk), completed_(std::move(completed)) {
     disk_.ios.push_back(this);
   }
   ~FakeBlockIo() override {
@@ -60,9 +73,11 @@ class FakeBlockIo final : public BlockIo {
   }
 
   void Add(BlockOperation operation) override {
-    BlockOperation seen = operation;
-    seen.slices.clear();
-    disk_.seen.push_back(std::move(seen));
+    if (disk_.record) {
+      BlockOperation seen = operation;
+      seen.slices.clear();
+      disk_.seen.push_back(std::move(seen));
+    }
     added_.push_back(std::move(operation));
   }
   void Submit() override {
@@ -85,7 +100,7 @@ class FakeBlockIo final : public BlockIo {
     ++disk_.waits;
     Finish();
   }
-  [[nodiscard]] const EventFd& completed() const override { return completed_; }
+  [[nodiscard]] const EventFd& completed() const override { return *completed_; }
 
   void Finish() {
     if (held_.empty()) return;
@@ -93,13 +108,13 @@ class FakeBlockIo final : public BlockIo {
       Carry(*operation);
     }
     held_.clear();
-    completed_.Signal();
+    completed_->Signal();
   }
 
  private:
   void Carry(const BlockOperation& operation) {
-    // What the device checked.
     CHECK(FitsWithin<uint64_t>(operation.offset, operation.size, disk_.bytes.size()));
+    CHECK(!disk_.read_only || operation.kind == BlockOperation::Kind::kRead);
     if (disk_.error == 0) Move(operation);
     done_.push_back({.token = operation.token, .error = disk_.error});
   }
@@ -120,6 +135,7 @@ class FakeBlockIo final : public BlockIo {
     }
     uint64_t moved = 0;
     for (const iovec& slice : operation.slices) {
+      CHECK((reinterpret_cast<uintptr_t>(slice.iov_base) | slice.iov_len) % disk_.alignment == 0);
       if (operation.kind == BlockOperation::Kind::kRead) {
         memcpy(slice.iov_base, at, slice.iov_len);
       } else {
@@ -132,16 +148,21 @@ class FakeBlockIo final : public BlockIo {
   }
 
   FakeDisk& disk_;
-  const EventFd completed_;
+  const std::shared_ptr<const EventFd> completed_;
   std::vector<BlockOperation> added_;
   std::vector<BlockOperation> held_;
   std::vector<BlockCompletion> done_;
 };
 
 inline std::function<absl::StatusOr<std::unique_ptr<BlockIo>>(uint16_t)> FakeDisk::Maker() {
-  return [this](uint16_t) -> absl::StatusOr<std::unique_ptr<BlockIo>> {
+  return [this](uint16_t queue) -> absl::StatusOr<std::unique_ptr<BlockIo>> {
     if (no_io) return absl::ResourceExhaustedError("no more rings");
-    return std::make_unique<FakeBlockIo>(*this);
+    if (queue >= signals.size()) {
+      return std::make_unique<FakeBlockIo>(
+          *this, std::make_shared<const EventFd>(EventFd::Create().value()));
+    }
+    signals[queue]->Drain();
+    return std::make_unique<FakeBlockIo>(*this, signals[queue]);
   };
 }
 
