@@ -9,10 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
-#include "absl/types/span.h"
-#include "base/bits.h"
 #include "base/scoped_fd.h"
 #include "base/status.h"
 #include "vmm/config/kernel_command_line.h"
@@ -39,13 +36,6 @@ struct Processors {
   int physical_bits;
 };
 
-bool HasTscDeadlineTimer(absl::Span<const CpuidEntry> leaves) {
-  constexpr uint32_t kEcxTscDeadlineTimer = Bit(24);  // Intel SDM volume 2, CPUID leaf 1
-  return absl::c_any_of(leaves, [](const CpuidEntry& leaf) {
-    return leaf.function == 1 && (leaf.ecx & kEcxTscDeadlineTimer) != 0;
-  });
-}
-
 absl::StatusOr<Processors> PlanProcessors(const RunConfig& config, Hypervisor& hypervisor) {
   const uint32_t count = config.cpus().num_cores();
   if (count > hypervisor.max_vcpus()) {
@@ -54,9 +44,7 @@ absl::StatusOr<Processors> PlanProcessors(const RunConfig& config, Hypervisor& h
                                                    hypervisor.max_vcpus(), " vCPUs for a machine"));
   }
   ASSIGN_OR_RETURN(const std::vector<CpuidEntry> supported, hypervisor.SupportedCpuid());
-  CpuidOptions options = {.topology = ChooseTopology(count, /*smt=*/true),
-                          .tsc_deadline_timer = HasTscDeadlineTimer(supported),
-                          .brand = HostBrand()};
+  CpuidOptions options = {.topology = ChooseTopology(count, /*smt=*/true), .brand = HostBrand()};
   Processors processors = {.physical_bits = PhysicalAddressBits(supported)};
   for (; options.index < count; ++options.index) {
     processors.apic_ids.push_back(ApicId(options.topology, options.index));

@@ -33,7 +33,6 @@ constexpr uint32_t kAmdEncryptionLeaf = 0x8000001F;
 // Leaf 1.
 constexpr uint32_t kEcxVmx = Bit(5);
 constexpr uint32_t kEcxX2apic = Bit(21);
-constexpr uint32_t kEcxTscDeadline = Bit(24);
 constexpr uint32_t kEcxHypervisor = Bit(31);
 constexpr uint32_t kEdxHtt = Bit(28);  // EBX bits 23 to 16 are valid
 // Leaf 7.
@@ -119,7 +118,6 @@ void SetFeatures(const CpuidOptions& options, uint32_t apic_id, Leaves& leaves) 
   SetField(features.ebx, 23, 16, threads);
   SetBits(features.ecx, kEcxHypervisor, true);
   SetBits(features.ecx, kEcxX2apic, options.x2apic);
-  SetBits(features.ecx, kEcxTscDeadline, options.tsc_deadline_timer);
   SetBits(features.edx, kEdxHtt, threads > 1);
 }
 

@@ -5,9 +5,10 @@
 //   CpuidOptions options = {.topology = ChooseTopology(4, true), .index = 2};
 //   vm.CreateVcpu(ApicId(options.topology, 2), GuestCpuid(supported, options));
 //
-// Left as the hypervisor reports it: features, the caches' geometry, the hypervisor's own leaves
-// from 0x40000000 (paravirtual clock, end of interrupt and so on). Not given: SGX (there is no
-// enclave memory), memory encryption. Pure functions.
+// Left as the hypervisor reports it: features (among them the local APIC's TSC deadline timer), the
+// caches' geometry, the hypervisor's own leaves from 0x40000000 (paravirtual clock, end of
+// interrupt and so on). Not given: SGX (there is no enclave memory), memory encryption. Pure
+// functions.
 
 #ifndef TOUCHSTONE_VMM_MACHINE_CPU_CPUID_H_
 #define TOUCHSTONE_VMM_MACHINE_CPU_CPUID_H_
@@ -26,10 +27,8 @@ struct CpuidOptions {
   CpuTopology topology;
   // Which vCPU: less than topology.vcpus().
   uint32_t index = 0;
-  // What the local APIC can do: with the in-kernel one, x2APIC always and the TSC deadline timer
-  // when the hypervisor says so (KVM_CAP_TSC_DEADLINE_TIMER; its list of leaves does not tell).
+  // Whether the local APIC has an x2APIC mode; the in-kernel one always does.
   bool x2apic = true;
-  bool tsc_deadline_timer = false;
   // Lets VMX or SVM through when the list has it.
   bool nested_virtualization = true;
   // Of the guest's TSC, in kHz; 0 when it is not known or not constant.

@@ -248,16 +248,40 @@ TEST(CpuidTest, LongBrandIsCut) {
   EXPECT_EQ(Leaf(cpuid, 0x80000000)->eax, 0x80000004u);
 }
 
-TEST(CpuidTest, ApicFeaturesFollowTheCaller) {
+TEST(CpuidTest, X2apicFollowsTheCaller) {
   CpuidOptions options;
-  options.tsc_deadline_timer = true;
   const uint32_t with = Leaf(GuestCpuid(IntelSupported(), options), 1)->ecx;
-  options.tsc_deadline_timer = false;
   options.x2apic = false;
   const uint32_t without = Leaf(GuestCpuid(IntelSupported(), options), 1)->ecx;
 
-  EXPECT_EQ(with & (Bit(21) | Bit(24)), Bit(21) | Bit(24));
-  EXPECT_EQ(without & (Bit(21) | Bit(24)), 0u);
+  EXPECT_EQ(with & Bit(21), Bit(21));
+  EXPECT_EQ(without & Bit(21), 0u);
+}
+
+TEST(CpuidTest, TscDeadlineTimerFollowsTheHypervisor) {
+  Cpuid supported = IntelSupported();
+  supported[1].ecx &= ~Bit(24);
+  const uint32_t without = Leaf(Guest(supported, 1, 0), 1)->ecx;
+  supported[1].ecx |= Bit(24);
+  const uint32_t with = Leaf(Guest(supported, 1, 0), 1)->ecx;
+
+  EXPECT_EQ(without & Bit(24), 0u);
+  EXPECT_EQ(with & Bit(24), Bit(24));
+}
+
+// The sizes of the extended state are the host's; the sum over what is enabled, KVM's to keep.
+TEST(CpuidTest, ExtendedStateLeavesAreTheHypervisors) {
+  Cpuid supported = IntelSupported();
+  const Cpuid state = {
+      {.function = 0xD, .significant_index = true, .eax = 0x207, .ebx = 0x240, .ecx = 0xA88},
+      {.function = 0xD, .index = 1, .significant_index = true, .eax = 5, .ebx = 0x240},
+      {.function = 0xD, .index = 9, .significant_index = true, .eax = 8, .ebx = 0xA80},
+  };
+  supported.insert(supported.end(), state.begin(), state.end());
+
+  const Cpuid cpuid = Guest(supported, 2, 1);
+
+  EXPECT_THAT(cpuid, ::testing::IsSupersetOf(state));
 }
 
 TEST(CpuidTest, EnclavesAndEncryptionAreNotGiven) {
