@@ -1,6 +1,7 @@
 #include "hypervisor/kvm/kvm_state.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "base/bits.h"
@@ -8,46 +9,80 @@
 namespace touchstone {
 namespace {
 
-kvm_segment ToKvm(const Segment& segment) {
-  kvm_segment kvm = {};
-  kvm.base = segment.base;
-  kvm.limit = segment.limit;
-  kvm.selector = segment.selector;
-  kvm.type = segment.type;
-  kvm.present = segment.present;
-  kvm.dpl = segment.dpl;
-  kvm.db = segment.db;
-  kvm.s = segment.s;
-  kvm.l = segment.l;
-  kvm.g = segment.g;
-  kvm.avl = segment.avl;
-  kvm.unusable = segment.unusable;
-  return kvm;
+// KVM's structures and ours name their fields alike, so one list of them serves both directions.
+template <typename To, typename From>
+To CopySegment(const From& from) {
+  To to = {};
+  to.base = from.base;
+  to.limit = from.limit;
+  to.selector = from.selector;
+  to.type = from.type;
+  to.present = from.present != 0;
+  to.dpl = from.dpl;
+  to.db = from.db != 0;
+  to.s = from.s != 0;
+  to.l = from.l != 0;
+  to.g = from.g != 0;
+  to.avl = from.avl != 0;
+  to.unusable = from.unusable != 0;
+  return to;
 }
 
-Segment FromKvm(const kvm_segment& kvm) {
-  return {.base = kvm.base,
-          .limit = kvm.limit,
-          .selector = kvm.selector,
-          .type = kvm.type,
-          .present = kvm.present != 0,
-          .dpl = kvm.dpl,
-          .db = kvm.db != 0,
-          .s = kvm.s != 0,
-          .l = kvm.l != 0,
-          .g = kvm.g != 0,
-          .avl = kvm.avl != 0,
-          .unusable = kvm.unusable != 0};
+template <typename To, typename From>
+To CopyTable(const From& from) {
+  To to = {};
+  to.base = from.base;
+  to.limit = from.limit;
+  return to;
 }
 
-kvm_dtable ToKvm(const DescriptorTable& table) {
-  kvm_dtable kvm = {};
-  kvm.base = table.base;
-  kvm.limit = table.limit;
-  return kvm;
+template <typename To, typename From>
+To CopyGeneral(const From& r) {
+  return {.rax = r.rax,
+          .rbx = r.rbx,
+          .rcx = r.rcx,
+          .rdx = r.rdx,
+          .rsi = r.rsi,
+          .rdi = r.rdi,
+          .rsp = r.rsp,
+          .rbp = r.rbp,
+          .r8 = r.r8,
+          .r9 = r.r9,
+          .r10 = r.r10,
+          .r11 = r.r11,
+          .r12 = r.r12,
+          .r13 = r.r13,
+          .r14 = r.r14,
+          .r15 = r.r15,
+          .rip = r.rip,
+          .rflags = r.rflags};
 }
 
-DescriptorTable FromKvm(const kvm_dtable& kvm) { return {.base = kvm.base, .limit = kvm.limit}; }
+template <typename To, typename From, typename ToSegment, typename ToTable>
+To CopySpecial(const From& from, ToSegment segment, ToTable table) {
+  To to = {};
+  to.cs = segment(from.cs);
+  to.ds = segment(from.ds);
+  to.es = segment(from.es);
+  to.fs = segment(from.fs);
+  to.gs = segment(from.gs);
+  to.ss = segment(from.ss);
+  to.tr = segment(from.tr);
+  to.ldt = segment(from.ldt);
+  to.gdt = table(from.gdt);
+  to.idt = table(from.idt);
+  to.cr0 = from.cr0;
+  to.cr2 = from.cr2;
+  to.cr3 = from.cr3;
+  to.cr4 = from.cr4;
+  to.cr8 = from.cr8;
+  to.efer = from.efer;
+  to.apic_base = from.apic_base;
+  static_assert(sizeof(to.interrupt_bitmap) == sizeof(from.interrupt_bitmap));
+  std::copy(std::begin(from.interrupt_bitmap), std::end(from.interrupt_bitmap),
+            std::begin(to.interrupt_bitmap));
+  return to;
+}
 
 // SDM vol. 3, 17.2.4, the R/W field: 00 execution, 01 data writes, 11 data reads or writes.
 uint64_t BreakpointCondition(DebugControl::Breakpoint::Kind kind) {
@@ -86,95 +121,18 @@ constexpr uint64_t kDr7Base = Bit<uint64_t>(8) | Bit<uint64_t>(9) | Bit<uint64_t
 
 }  // namespace
 
-kvm_regs ToKvm(const GeneralRegisters& r) {
-  return {.rax = r.rax,
-          .rbx = r.rbx,
-          .rcx = r.rcx,
-          .rdx = r.rdx,
-          .rsi = r.rsi,
-          .rdi = r.rdi,
-          .rsp = r.rsp,
-          .rbp = r.rbp,
-          .r8 = r.r8,
-          .r9 = r.r9,
-          .r10 = r.r10,
-          .r11 = r.r11,
-          .r12 = r.r12,
-          .r13 = r.r13,
-          .r14 = r.r14,
-          .r15 = r.r15,
-          .rip = r.rip,
-          .rflags = r.rflags};
-}
+kvm_regs ToKvm(const GeneralRegisters& registers) { return CopyGeneral<kvm_regs>(registers); }
 
-GeneralRegisters FromKvm(const kvm_regs& r) {
-  return {.rax = r.rax,
-          .rbx = r.rbx,
-          .rcx = r.rcx,
-          .rdx = r.rdx,
-          .rsi = r.rsi,
-          .rdi = r.rdi,
-          .rsp = r.rsp,
-          .rbp = r.rbp,
-          .r8 = r.r8,
-          .r9 = r.r9,
-          .r10 = r.r10,
-          .r11 = r.r11,
-          .r12 = r.r12,
-          .r13 = r.r13,
-          .r14 = r.r14,
-          .r15 = r.r15,
-          .rip = r.rip,
-          .rflags = r.rflags};
-}
+GeneralRegisters FromKvm(const kvm_regs& kvm) { return CopyGeneral<GeneralRegisters>(kvm); }
 
 kvm_sregs ToKvm(const SpecialRegisters& registers) {
-  kvm_sregs kvm = {};
-  kvm.cs = ToKvm(registers.cs);
-  kvm.ds = ToKvm(registers.ds);
-  kvm.es = ToKvm(registers.es);
-  kvm.fs = ToKvm(registers.fs);
-  kvm.gs = ToKvm(registers.gs);
-  kvm.ss = ToKvm(registers.ss);
-  kvm.tr = ToKvm(registers.tr);
-  kvm.ldt = ToKvm(registers.ldt);
-  kvm.gdt = ToKvm(registers.gdt);
-  kvm.idt = ToKvm(registers.idt);
-  kvm.cr0 = registers.cr0;
-  kvm.cr2 = registers.cr2;
-  kvm.cr3 = registers.cr3;
-  kvm.cr4 = registers.cr4;
-  kvm.cr8 = registers.cr8;
-  kvm.efer = registers.efer;
-  kvm.apic_base = registers.apic_base;
-  static_assert(sizeof(kvm.interrupt_bitmap) == sizeof(registers.interrupt_bitmap));
-  std::copy(registers.interrupt_bitmap.begin(), registers.interrupt_bitmap.end(),
-            kvm.interrupt_bitmap);
-  return kvm;
+  return CopySpecial<kvm_sregs>(registers, CopySegment<kvm_segment, Segment>,
+                                CopyTable<kvm_dtable, DescriptorTable>);
 }
 
 SpecialRegisters FromKvm(const kvm_sregs& kvm) {
-  SpecialRegisters registers;
-  registers.cs = FromKvm(kvm.cs);
-  registers.ds = FromKvm(kvm.ds);
-  registers.es = FromKvm(kvm.es);
-  registers.fs = FromKvm(kvm.fs);
-  registers.gs = FromKvm(kvm.gs);
-  registers.ss = FromKvm(kvm.ss);
-  registers.tr = FromKvm(kvm.tr);
-  registers.ldt = FromKvm(kvm.ldt);
-  registers.gdt = FromKvm(kvm.gdt);
-  registers.idt = FromKvm(kvm.idt);
-  registers.cr0 = kvm.cr0;
-  registers.cr2 = kvm.cr2;
-  registers.cr3 = kvm.cr3;
-  registers.cr4 = kvm.cr4;
-  registers.cr8 = kvm.cr8;
-  registers.efer = kvm.efer;
-  registers.apic_base = kvm.apic_base;
-  std::copy(std::begin(kvm.interrupt_bitmap), std::end(kvm.interrupt_bitmap),
-            registers.interrupt_bitmap.begin());
-  return registers;
+  return CopySpecial<SpecialRegisters>(kvm, CopySegment<Segment, kvm_segment>,
+                                       CopyTable<DescriptorTable, kvm_dtable>);
 }
 
 kvm_debugregs ToKvm(const DebugRegisters& registers) {
