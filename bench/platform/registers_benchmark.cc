@@ -1,4 +1,4 @@
-// Register accesses of the devices that a guest reads clocks from.
+// Register accesses of the devices that a guest reads clocks from, and of pvpanic.
 
 #include <cstdint>
 #include <memory>
@@ -8,6 +8,7 @@
 #include "benchmark/benchmark.h"
 #include "devices/irq/recording_irq_line.h"
 #include "devices/platform/acpi_pm/acpi_pm.h"
+#include "devices/platform/pvpanic/pvpanic.h"
 #include "devices/platform/rtc/rtc.h"
 
 namespace touchstone {
@@ -51,6 +52,19 @@ void BM_RtcRegister(benchmark::State& state) {
   }
 }
 BENCHMARK(BM_RtcRegister)->Arg(kRtcSeconds)->Arg(kRtcRegisterA)->Arg(kCmosMemoryAbove16M);
+
+// The known events, which a driver reads, and an event, of which the machine is told.
+void BM_Pvpanic(benchmark::State& state) {
+  uint64_t told = 0;
+  Pvpanic pvpanic([&told](uint8_t events) { told += events; });
+  uint8_t events = 0;
+  for (auto _ : state) {
+    pvpanic.Read(0, absl::MakeSpan(&events, 1));
+    pvpanic.Write(0, absl::MakeConstSpan(&events, 1));
+  }
+  benchmark::DoNotOptimize(told);
+}
+BENCHMARK(BM_Pvpanic);
 
 }  // namespace
 }  // namespace touchstone
