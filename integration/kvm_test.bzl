@@ -29,8 +29,9 @@ def kvm_test(
       size: as in cc_test.
       lab_cpus: processors of the lab.
       lab_mem: memory of the lab in MiB.
-      emulating: a KVM that emulates will do, as it does for bare-metal guests.
-      tags: besides "lab" and "cpu:N".
+      emulating: a KVM that emulates will do, as it does for bare-metal guests. Such a test needs the lab only where
+        there is no KVM at all, and so has no tag "lab": sanitizer builds run it too.
+      tags: besides "cpu:N" and, unless emulating, "lab".
       **kwargs: further attributes of the test, such as timeout or visibility.
     """
     cc_binary(
@@ -65,8 +66,9 @@ def kvm_program_test(name, program, data = [], args = [], size = "medium", lab_c
       size: as in cc_test.
       lab_cpus: processors of the lab.
       lab_mem: memory of the lab in MiB.
-      emulating: a KVM that emulates will do, as it does for bare-metal guests.
-      tags: besides "lab" and "cpu:N".
+      emulating: a KVM that emulates will do, as it does for bare-metal guests. Such a test needs the lab only where
+        there is no KVM at all, and so has no tag "lab": sanitizer builds run it too.
+      tags: besides "cpu:N" and, unless emulating, "lab".
       **kwargs: further attributes of the test, such as timeout or visibility.
     """
     kwargs.setdefault("visibility", ["//:harness"])
@@ -85,9 +87,6 @@ def kvm_program_test(name, program, data = [], args = [], size = "medium", lab_c
             "//hypervisor/kvm:kvm_probe",
             "//integration/lab:lab_files",
         ],
-        tags = tags + [
-            "cpu:{}".format(lab_cpus),
-            "lab",
-        ],
+        tags = tags + ["cpu:{}".format(lab_cpus)] + ([] if emulating else ["lab"]),
         **kwargs
     )
