@@ -28,42 +28,86 @@
 
 namespace touchstone {
 
+// A descriptor that is readable, or not writable, as the other end wants it. Making one takes the
+// system some time, so that those of ports that are gone are used again.
+class FakeDescriptor {
+ public:
+  FakeDescriptor() : ends_(Take()) {}
+  ~FakeDescriptor() {
+    SetReadable(false);
+    SetWritable(true);
+    Pool().push_back(std::move(ends_));
+  }
+  FakeDescriptor(const FakeDescriptor&) = delete;
+  FakeDescriptor& operator=(const FakeDescriptor&) = delete;
+
+  [[nodiscard]] int fd() const { return ends_.ours.get(); }
+  void SetReadable(bool readable) {
+    if (std::exchange(readable_, readable) == readable) return;
+    char token = 0;
+    CHECK((readable ? write(ends_.other.get(), &token, 1) : read(fd(), &token, 1)) == 1);
+  }
+  void SetWritable(bool writable) {
+    if (std::exchange(writable_, writable) == writable) return;
+    static char bytes[1 << 16] = {};
+    while ((writable ? read(ends_.other.get(), bytes, sizeof(bytes))
+                     : write(fd(), bytes, sizeof(bytes))) > 0) {
+    }
+  }
+
+ private:
+  struct Ends {
+    ScopedFd ours;
+    ScopedFd other;
+  };
+  static std::vector<Ends>& Pool() {
+    thread_local std::vector<Ends> pool;
+    return pool;
+  }
+  static Ends Take() {
+    if (!Pool().empty()) {
+      Ends ends = std::move(Pool().back());
+      Pool().pop_back();
+      return ends;
+    }
+    int fds[2];
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
+    const int little = 1;  // Soon full: the system takes its least for it.
+    CHECK(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &little, sizeof(little)) == 0);
+    return {.ours = ScopedFd(fds[0]), .other = ScopedFd(fds[1])};
+  }
+
+  Ends ends_;
+  bool readable_ = false;
+  bool writable_ = true;
+};
+
 class FakeNetPort final : public NetPort {
  public:
   using Frame = std::vector<uint8_t>;
 
-  FakeNetPort() {
-    int fds[2];
-    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
-    fd_.Reset(fds[0]);
-    peer_.Reset(fds[1]);
-  }
-
   void Arrive(Frame frame) {
     arriving.push_back(std::move(frame));
-    CHECK(write(peer_.get(), "", 1) == 1);
+    descriptor_.SetReadable(true);
+  }
+  // Frames that nobody has received are lost.
+  void Lose() {
+    arriving.clear();
+    descriptor_.SetReadable(false);
   }
   // Nothing has room from now on, or something does again.
-  void SetBusy(bool busy) {
-    char bytes[4096] = {};
-    busy_ = busy;
-    if (busy) {
-      while (write(fd_.get(), bytes, sizeof(bytes)) > 0) {
-      }
-    } else {
-      while (read(peer_.get(), bytes, sizeof(bytes)) > 0) {
-      }
-    }
-  }
+  void SetBusy(bool busy) { descriptor_.SetWritable(!(busy_ = busy)); }
+  [[nodiscard]] bool busy() const { return busy_; }
 
+  // A failure takes a frame with it; there is none of a frame that is not there.
   NetResult Receive(absl::Span<const iovec> buffers, size_t& size) override {
     ++receive_calls;
-    if (receive_result != NetResult::kDone) return receive_result;
+    if (receive_result == NetResult::kGone) return receive_result;
     if (arriving.empty()) return NetResult::kAgain;
-    char token;
-    CHECK(read(fd_.get(), &token, 1) == 1);
-    Frame frame = std::move(arriving.front());
+    const Frame frame = std::move(arriving.front());
     arriving.pop_front();
+    if (arriving.empty()) descriptor_.SetReadable(false);
+    if (receive_result != NetResult::kDone) return receive_result;
     size = 0;
     for (const iovec& buffer : buffers) {
       const size_t piece = std::min(buffer.iov_len, frame.size() - size);
@@ -84,18 +128,17 @@ class FakeNetPort final : public NetPort {
     sent.push_back(std::move(bytes));
     return NetResult::kDone;
   }
-  [[nodiscard]] int fd() const override { return fd_.get(); }
+  [[nodiscard]] int fd() const override { return descriptor_.fd(); }
 
   std::deque<Frame> arriving;
   std::vector<Frame> sent;
   bool keep_sent = true;
-  NetResult receive_result = NetResult::kDone;
+  NetResult receive_result = NetResult::kDone;  // kDone, kFailed or kGone.
   NetResult send_result = NetResult::kDone;
   int receive_calls = 0;
 
  private:
-  ScopedFd fd_;
-  ScopedFd peer_;
+  FakeDescriptor descriptor_;
   bool busy_ = false;
 };
 

@@ -33,6 +33,22 @@ std::optional<std::vector<MacAddress>> Separated(absl::string_view bytes) {
   return addresses;
 }
 
+NetState Describe(const ReceiveFilter& filter, size_t active_pairs,
+                  const std::optional<uint64_t>& guest_offloads) {
+  NetState state;
+  state.set_version(kStateVersion);
+  state.set_promiscuous(filter.promiscuous);
+  state.set_all_multicast(filter.all_multicast);
+  if (filter.mac.has_value()) state.set_mac(filter.mac->data(), filter.mac->size());
+  state.set_unicast(Joined(filter.unicast));
+  state.set_multicast(Joined(filter.multicast));
+  state.set_unicast_overflow(filter.unicast_overflow);
+  state.set_multicast_overflow(filter.multicast_overflow);
+  state.set_active_pairs(static_cast<uint32_t>(active_pairs));
+  if (guest_offloads.has_value()) state.set_guest_offloads(*guest_offloads);
+  return state;
+}
+
 absl::Status BadState(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("state of a network device: ", what));
 }
@@ -182,18 +198,7 @@ bool Net::SetGuestOffloads(uint64_t offloads) {
 }
 
 absl::StatusOr<std::string> Net::Save() {
-  NetState state;
-  state.set_version(kStateVersion);
-  state.set_promiscuous(filter_.promiscuous);
-  state.set_all_multicast(filter_.all_multicast);
-  if (filter_.mac.has_value()) state.set_mac(filter_.mac->data(), filter_.mac->size());
-  state.set_unicast(Joined(filter_.unicast));
-  state.set_multicast(Joined(filter_.multicast));
-  state.set_unicast_overflow(filter_.unicast_overflow);
-  state.set_multicast_overflow(filter_.multicast_overflow);
-  state.set_active_pairs(static_cast<uint32_t>(active_pairs_));
-  if (guest_offloads_.has_value()) state.set_guest_offloads(*guest_offloads_);
-  return state.SerializeAsString();
+  return Describe(filter_, active_pairs_, guest_offloads_).SerializeAsString();
 }
 
 absl::Status Net::Restore(absl::string_view bytes) {
@@ -214,19 +219,25 @@ absl::Status Net::Restore(absl::string_view bytes) {
   if ((state.guest_offloads() & ~(backend_->offloads() & kNetGuestOffloadBits)) != 0) {
     return BadState("offloads that the backend lacks");
   }
-  filter_ = {.promiscuous = state.promiscuous(),
-             .all_multicast = state.all_multicast(),
-             .unicast = *std::move(unicast),
-             .multicast = *std::move(multicast),
-             .unicast_overflow = state.unicast_overflow(),
-             .multicast_overflow = state.multicast_overflow()};
+  ReceiveFilter filter = {.promiscuous = state.promiscuous(),
+                          .all_multicast = state.all_multicast(),
+                          .unicast = *std::move(unicast),
+                          .multicast = *std::move(multicast),
+                          .unicast_overflow = state.unicast_overflow(),
+                          .multicast_overflow = state.multicast_overflow()};
   if (state.has_mac()) {
-    filter_.mac.emplace();
-    memcpy(filter_.mac->data(), state.mac().data(), filter_.mac->size());
+    filter.mac.emplace();
+    memcpy(filter.mac->data(), state.mac().data(), filter.mac->size());
   }
+  std::optional<uint64_t> guest_offloads;
+  if (state.has_guest_offloads()) guest_offloads = state.guest_offloads();
+  // Fields that are missing, or that nobody knows.
+  if (Describe(filter, state.active_pairs(), guest_offloads).SerializeAsString() != bytes) {
+    return BadState("not as it was saved");
+  }
+  filter_ = std::move(filter);
   active_pairs_ = state.active_pairs();
-  guest_offloads_.reset();
-  if (state.has_guest_offloads()) guest_offloads_ = state.guest_offloads();
+  guest_offloads_ = guest_offloads;
   applied_ = false;
   MutexLock lock(mutex_);
   mac_ = filter_.mac;

@@ -212,15 +212,15 @@ TEST_P(NetTest, RuntsAreDropped) {
 TEST_P(NetTest, FramesLostOutsideAreCounted) {
   guest_->Start();
   Offer(1526);
-  port().receive_result = NetResult::kAgain;
-  port().Arrive(Frame(60));
-  loop_.RunReady();
+  port().receive_result = NetResult::kFailed;
+  Arrive(Frame(60));
   EXPECT_THAT(Collect(), IsEmpty());
 
   port().receive_result = NetResult::kDone;
-  loop_.RunReady();
+  Arrive(Frame(61));
 
-  EXPECT_THAT(Collect(), SizeIs(1));
+  EXPECT_EQ(Joined(Collect()), Received(Frame(61), 1));
+  EXPECT_EQ(net_->receive_stats(0).failed, 1u);
 }
 
 TEST_P(NetTest, APortThatIsGoneIsNotAskedAgain) {
@@ -757,10 +757,12 @@ TEST(NetStateTest, GarbageIsRefused) {
 
   EXPECT_FALSE(net.Restore("").ok());
   EXPECT_FALSE(net.Restore("\xFF\xFF\xFF").ok());
-  EXPECT_FALSE(net.Restore(good + "\x22\x01z").ok());        // An address of one byte.
-  EXPECT_FALSE(net.Restore(good + "\x2A\x07zzzzzzz").ok());  // A table of 7 bytes.
-  EXPECT_FALSE(net.Restore(good + "\x48\x02").ok());         // Two pairs.
-  EXPECT_FALSE(net.Restore(good + "\x50\x02").ok());         // Checksums.
+  EXPECT_FALSE(net.Restore(good + "\x22\x01z").ok());                  // An address of one byte.
+  EXPECT_FALSE(net.Restore(good + "\x2A\x07zzzzzzz").ok());            // A table of 7 bytes.
+  EXPECT_FALSE(net.Restore(good + "\x48\x02").ok());                   // Two pairs.
+  EXPECT_FALSE(net.Restore(good + "\x50\x02").ok());                   // Checksums.
+  EXPECT_FALSE(net.Restore(good + "\x60\x02").ok());                   // A field that nobody knows.
+  EXPECT_FALSE(net.Restore(std::string("\x08\x01\x48\x01", 4)).ok());  // Much is missing.
   EXPECT_EQ(net.Save().value(), good);
 }
 
