@@ -85,9 +85,11 @@ class Collector {
       }
       if (field->is_repeated()) AddWhole(absl::StrCat(start, "=1"), key, "list");
       if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+        AddWhole(absl::StrCat(start, open, "\"open"), key, "closing \"");
+        AddWhole(absl::StrCat(start, open, "'open"), key, "closing '");
+      }
+      if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING && !field->is_repeated()) {
         AddWhole(absl::StrCat(start, "="), key, "a text");
-        AddWhole(absl::StrCat(start, "=\"open"), key, "closing \"");
-        AddWhole(absl::StrCat(start, "='open"), key, "closing '");
         AddWhole(absl::StrCat(start, "=a,", NameOf(field), "=b"), key, "given twice");
       }
       if (field->cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
@@ -214,10 +216,11 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Net, WrongMeanings,
     Values(WrongMeaning{{"--net="},
-                        "--net: one of tap-name=, tap-fd= and host-ip= is needed, none is given"},
-           WrongMeaning{
-               {"--net=tap-name=a,tap-fd=3"},
-               "--net: one of tap-name=, tap-fd= and host-ip= is needed, several are given"},
+                        "--net: one of tap-name=, tap-fd=, host-ip=, passt, socket= and socket-fd= "
+                        "is needed, none is given"},
+           WrongMeaning{{"--net=tap-name=a,tap-fd=3"},
+                        "--net: one of tap-name=, tap-fd=, host-ip=, passt, socket= and socket-fd= "
+                        "is needed, several are given"},
            WrongMeaning{{"--net=host-ip=x,netmask=255.0.0.0,mac=52:54:00:12:34:56"},
                         "--net: host-ip=x is no IPv4 address such as 192.168.10.1"},
            WrongMeaning{{"--net=host-ip=10.0.0.1,netmask=255.0.255.0,mac=52:54:00:12:34:56"},

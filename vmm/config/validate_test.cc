@@ -154,8 +154,8 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Nets, Invalid,
     Values(Mistake{"kernel: 'k' net {}",
-                   "--net: one of tap-name=, tap-fd= and host-ip= is needed, "
-                   "none is given"},
+                   "--net: one of tap-name=, tap-fd=, host-ip=, passt, socket= and socket-fd= is "
+                   "needed, none is given"},
            Mistake{"kernel: 'k' host_ip: '10.0.0.1' netmask: '255.0.0.0'",
                    "--mac is missing: --host-ip, --netmask and --mac belong together"},
            Mistake{"kernel: 'k' mac_address: 'x'",

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -128,6 +129,7 @@ class FakeNetPort final : public NetPort {
     sent.push_back(std::move(bytes));
     return NetResult::kDone;
   }
+  void Abandon() override { ++abandoned; }
   [[nodiscard]] int fd() const override { return descriptor_.fd(); }
 
   std::deque<Frame> arriving;
@@ -136,6 +138,7 @@ class FakeNetPort final : public NetPort {
   NetResult receive_result = NetResult::kDone;  // kDone, kFailed or kGone.
   NetResult send_result = NetResult::kDone;
   int receive_calls = 0;
+  int abandoned = 0;
 
  private:
   FakeDescriptor descriptor_;
@@ -165,9 +168,11 @@ class FakeNetBackend final : public NetBackend {
     active_pairs = pairs;
     return status;
   }
+  void WatchReturn(const std::function<void()>& callback) override { returned = callback; }
 
   uint64_t guest_offloads = ~uint64_t{0};
   size_t active_pairs = 0;
+  std::function<void()> returned;
   absl::Status status;  // What setting anything returns.
 
  private:

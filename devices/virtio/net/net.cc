@@ -56,7 +56,8 @@ absl::Status BadState(absl::string_view what) {
 }  // namespace
 
 QueueDevice::Traits Net::TraitsOf(const NetBackend& backend, const Options& options) {
-  uint64_t features = backend.offloads() | kNetControlQueue | kNetControlReceive | kNetControlMac;
+  uint64_t features =
+      backend.offloads() | kNetStatus | kNetControlQueue | kNetControlReceive | kNetControlMac;
   if ((backend.offloads() & kNetGuestOffloadBits) != 0) features |= kNetGuestOffloads;
   if (options.mergeable) features |= kNetMergeable;
   if (options.mac.has_value()) features |= kNetMac;
@@ -79,27 +80,53 @@ Net::Net(std::unique_ptr<NetBackend> backend, Options options, EventLoop& loop)
     const auto receive = static_cast<uint16_t>(2 * pair);
     const auto transmit = static_cast<uint16_t>(2 * pair + 1);
     NetPort& port = backend_->port(pair);
-    receivers_.push_back(
-        std::make_unique<NetReceiver>(port, loop, filter_, [this, receive] { Flush(receive); }));
+    const auto gone = [this] { LinkGone(); };
+    receivers_.push_back(std::make_unique<NetReceiver>(
+        port, loop, filter_, [this, receive] { Flush(receive); }, gone));
     transmitters_.push_back(
-        std::make_unique<NetTransmitter>(port, loop, [this, transmit] { Resume(transmit); }));
+        std::make_unique<NetTransmitter>(port, loop, [this, transmit] { Resume(transmit); }, gone));
   }
+  backend_->WatchReturn([this] { LinkReturned(); });
 }
 
-Net::~Net() = default;
+Net::~Net() { backend_->WatchReturn(nullptr); }
 
 void Net::ReadConfig(uint32_t offset, absl::Span<uint8_t> data) {
   NetConfigLayout config = {};
   {
     MutexLock lock(mutex_);
     config.mac = mac_.value_or(MacAddress{});
+    config.status = link_up_ ? kNetLinkUp : uint16_t{0};
   }
-  config.status = kNetLinkUp;
   config.max_pairs = static_cast<uint16_t>(backend_->pairs());
   config.mtu = backend_->mtu().value_or(0);
   if (offset >= sizeof(config)) return;
   memcpy(data.data(), reinterpret_cast<const uint8_t*>(&config) + offset,
          std::min<size_t>(data.size(), sizeof(config) - offset));
+}
+
+void Net::LinkGone() {
+  {
+    MutexLock lock(mutex_);
+    if (!std::exchange(link_up_, false)) return;
+  }
+  LOG(kWarning, "net", "the network has gone: the guest's link is down");
+  SignalConfig();  // Virtio 1.2, 5.1.4.2: the status changes.
+}
+
+void Net::LinkReturned() {
+  // What waits, waits for the old descriptors.
+  for (const auto& receiver : receivers_) receiver->Stop();
+  for (const auto& transmitter : transmitters_) transmitter->Stop();
+  {
+    MutexLock lock(mutex_);
+    link_up_ = true;
+  }
+  LOG(kInfo, "net", "the network is there again: the guest's link is up");
+  SignalConfig();
+  for (size_t queue = 0; queue < 2 * backend_->pairs(); ++queue) {
+    Resume(static_cast<uint16_t>(queue));
+  }
 }
 
 // Virtio 1.2, 5.1.2: without MQ there is one pair, and the control queue follows it.

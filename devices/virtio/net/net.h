@@ -5,8 +5,8 @@
 //   the last         control; queue 2 when the driver did not negotiate MQ (5.1.2)
 //
 // Offers what crosvm does (crosvm.md 5.5), and besides: IPv6 and ECN segmentation, mergeable
-// receive buffers, the modes of the receive filter, and setting the address. The configuration's
-// status says that the link is up; the feature for its changes is not offered.
+// receive buffers, the modes of the receive filter, setting the address, and the state of the link,
+// which is down while the backend's other side is gone.
 //
 // Ownership: owns the backend; the loop is borrowed. Threads: as QueueDevice; the backend is used
 // on the loop.
@@ -69,6 +69,9 @@ class Net final : public QueueDevice, private NetControl::Target {
   // Tells the backend what was negotiated, or restored, before the first queue does anything.
   void Apply();
   [[nodiscard]] uint64_t GuestOffloads() const;
+  // The backend's other side has gone, or has returned.
+  void LinkGone();
+  void LinkReturned();
 
   // --- QueueDevice.
   void OnKick(uint16_t index, VirtQueue& queue) override;
@@ -96,7 +99,9 @@ class Net final : public QueueDevice, private NetControl::Target {
   bool applied_ = false;
 
   Mutex mutex_;
-  std::optional<MacAddress> mac_ ABSL_GUARDED_BY(mutex_);  // As the configuration shows it.
+  // As the configuration shows them.
+  std::optional<MacAddress> mac_ ABSL_GUARDED_BY(mutex_);
+  bool link_up_ ABSL_GUARDED_BY(mutex_) = true;
 };
 
 }  // namespace touchstone

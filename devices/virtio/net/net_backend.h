@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "absl/status/status.h"
@@ -24,7 +25,7 @@ enum class NetResult {
   kDone,
   kAgain,   // There is nothing to receive or no room to send now; the descriptor tells when.
   kFailed,  // This frame is lost.
-  kGone,    // The other side has gone for good.
+  kGone,    // The other side has gone, and nothing is sent or received until it returns.
 };
 
 // Both directions of one pair of queues. Thread-compatible; never blocks.
@@ -36,6 +37,8 @@ class NetPort {
   virtual NetResult Receive(absl::Span<const iovec> buffers, size_t& size) = 0;
   // Sends a frame of kNetMinPacket to kNetMaxPacket bytes.
   virtual NetResult Send(absl::Span<const iovec> frame) = 0;
+  // The frame that Send returned kAgain for is not sent again: the next one is another. Any thread.
+  virtual void Abandon() {}
 
   // Is readable when a frame may be there after Receive returned kAgain, writable when there may be
   // room after Send did.
@@ -59,6 +62,10 @@ class NetBackend {
   virtual absl::Status SetGuestOffloads(uint64_t offloads) = 0;
   // The first so many ports are used; the others rest, and are not to be asked for anything.
   virtual absl::Status SetActivePairs(size_t pairs) = 0;
+  // Calls `returned` on the loop whenever ports that were gone can be used again: then they have
+  // other descriptors, and the old ones stay open until it returns. Null ends that, and waits for a
+  // call that runs.
+  virtual void WatchReturn(const std::function<void()>& returned) { static_cast<void>(returned); }
 };
 
 }  // namespace touchstone

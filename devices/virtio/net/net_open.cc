@@ -10,6 +10,8 @@
 #include "base/status.h"
 #include "devices/virtio/net/net.h"
 #include "devices/virtio/net/net_plan.h"
+#include "devices/virtio/net/passt.h"
+#include "devices/virtio/net/stream_backend.h"
 #include "devices/virtio/net/tap.h"
 #include "devices/virtio/net/vhost_net.h"
 #include "devices/virtio/vhost/vhost_control.h"
@@ -20,27 +22,46 @@ namespace {
 // Opens what a plan names; one overload for each kind of source.
 struct Opener {
   size_t pairs;
+  EventLoop& loop;
 
-  using Result = absl::StatusOr<std::unique_ptr<TapBackend>>;
+  using Result = absl::StatusOr<std::unique_ptr<NetBackend>>;
 
   Result operator()(const NetPlan::TapName& tap) const {
     return Named(TapBackend::OpenByName(tap.name, pairs), absl::StrCat("tap-name=", tap.name));
   }
   Result operator()(const NetPlan::TapFd& tap) const {
     const std::string key = absl::StrCat("tap-fd=", tap.fd);
-    // Ours from now on, and not our children's.
-    absl::StatusOr<ScopedFd> fd = OpenFile(absl::StrCat("/proc/self/fd/", tap.fd), 0);
+    absl::StatusOr<ScopedFd> fd = Inherited(tap.fd);
     if (!fd.ok()) return Annotate(fd.status(), key);
     return Named(TapBackend::FromFd(*std::move(fd), pairs), key);
   }
   Result operator()(const TapAddress& address) const {
     return Named(TapBackend::Create(address, pairs), "host-ip=: making a tap");
   }
+  Result operator()(const PasstCommand& passt) const {
+    absl::StatusOr<ScopedFd> socket = StartPasst(passt);
+    if (!socket.ok()) return Annotate(socket.status(), "passt");
+    return Named(StreamBackend::FromSocket(*std::move(socket), "passt", kPasstMtu, loop), "passt");
+  }
+  Result operator()(const NetPlan::SocketPath& socket) const {
+    return Named(StreamBackend::Connect(socket.path, loop), absl::StrCat("socket=", socket.path));
+  }
+  Result operator()(const NetPlan::SocketFd& socket) const {
+    const std::string key = absl::StrCat("socket-fd=", socket.fd);
+    absl::StatusOr<ScopedFd> fd = Inherited(socket.fd);
+    if (!fd.ok()) return Annotate(fd.status(), key);
+    return Named(StreamBackend::FromSocket(*std::move(fd), key, std::nullopt, loop), key);
+  }
 
  private:
-  static Result Named(Result result, absl::string_view what) {
+  // Ours from now on, and not our children's.
+  static absl::StatusOr<ScopedFd> Inherited(int fd) {
+    return OpenFile(absl::StrCat("/proc/self/fd/", fd), 0);
+  }
+  template <typename Backend>
+  static Result Named(absl::StatusOr<std::unique_ptr<Backend>> result, absl::string_view what) {
     if (!result.ok()) return Annotate(result.status(), what);
-    return result;
+    return *std::move(result);
   }
 };
 
@@ -54,16 +75,18 @@ absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenNet(const NetConfig& config, u
         plan.pairs, vcpus);
     plan.pairs = 1;
   }
-  ASSIGN_OR_RETURN(std::unique_ptr<TapBackend> tap, std::visit(Opener{plan.pairs}, plan.source));
+  ASSIGN_OR_RETURN(std::unique_ptr<NetBackend> backend,
+                   std::visit(Opener{plan.pairs, loop}, plan.source));
   if (!plan.vhost_device.has_value()) {
     const Net::Options options = {
         .mac = plan.mac, .mergeable = plan.mergeable, .packed = plan.packed};
-    return std::make_unique<Net>(std::move(tap), options, loop);
+    return std::make_unique<Net>(std::move(backend), options, loop);
   }
   absl::StatusOr<std::unique_ptr<VhostControl>> control = OpenVhostControl(*plan.vhost_device);
   if (!control.ok()) return Annotate(control.status(), "vhost-net");
-  absl::StatusOr<std::unique_ptr<VhostNet>> device = VhostNet::Create(
-      *std::move(control), std::move(tap), {.mac = plan.mac, .mergeable = plan.mergeable}, loop);
+  absl::StatusOr<std::unique_ptr<VhostNet>> device =
+      VhostNet::Create(*std::move(control), std::move(backend),
+                       {.mac = plan.mac, .mergeable = plan.mergeable}, loop);
   if (!device.ok())
     return Annotate(device.status(), absl::StrCat("vhost-net: ", *plan.vhost_device));
   return std::unique_ptr<VirtioDevice>(*std::move(device));

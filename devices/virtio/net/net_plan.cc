@@ -4,8 +4,10 @@
 
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/status.h"
 
@@ -42,6 +44,32 @@ absl::StatusOr<TapAddress> PlanAddress(const NetConfig& config) {
   return address;
 }
 
+PasstCommand PlanPasst(const PasstConfig& config) {
+  PasstCommand command = {.path = config.path()};
+  if (config.tcp_ports_size() > 0) {
+    command.arguments.insert(command.arguments.end(),
+                             {"--tcp-ports", absl::StrJoin(config.tcp_ports(), ",")});
+  }
+  if (config.udp_ports_size() > 0) {
+    command.arguments.insert(command.arguments.end(),
+                             {"--udp-ports", absl::StrJoin(config.udp_ports(), ",")});
+  }
+  command.arguments.insert(command.arguments.end(), config.args().begin(), config.args().end());
+  return command;
+}
+
+// What there is only with a tap.
+absl::Status CheckTapKeys(const NetConfig& config) {
+  if (config.has_vhost_net()) {
+    return absl::InvalidArgumentError("vhost-net needs a tap: tap-name=, tap-fd= or host-ip=");
+  }
+  if (config.vq_pairs() > 1) {
+    return absl::InvalidArgumentError(
+        "vq-pairs= needs a tap: passt and sockets have one pair of queues");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<MacAddress> ParseMac(absl::string_view text) {
@@ -63,13 +91,20 @@ absl::StatusOr<MacAddress> ParseMac(absl::string_view text) {
 
 absl::StatusOr<NetPlan> PlanNet(const NetConfig& config) {
   const bool triple = config.has_host_ip() || config.has_netmask();
-  const int sources =
-      (config.has_tap_name() ? 1 : 0) + (config.has_tap_fd() ? 1 : 0) + (triple ? 1 : 0);
+  const bool tap = triple || config.has_tap_name() || config.has_tap_fd();
+  const std::vector<bool> given = {triple,
+                                   config.has_tap_name(),
+                                   config.has_tap_fd(),
+                                   config.has_passt(),
+                                   config.has_socket(),
+                                   config.has_socket_fd()};
+  const auto sources = absl::c_count(given, true);
   if (sources != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("one of tap-name=, tap-fd= and host-ip= is needed, ",
-                     sources == 0 ? "none is given" : "several are given"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "one of tap-name=, tap-fd=, host-ip=, passt, socket= and socket-fd= is needed, ",
+        sources == 0 ? "none is given" : "several are given"));
   }
+  if (!tap) RETURN_IF_ERROR(CheckTapKeys(config));
   NetPlan plan = {
       .pairs = config.vq_pairs(), .mergeable = config.mrg_rxbuf(), .packed = config.packed_queue()};
   if (triple) {
@@ -77,8 +112,14 @@ absl::StatusOr<NetPlan> PlanNet(const NetConfig& config) {
   } else {
     if (config.has_tap_name()) {
       plan.source = NetPlan::TapName{config.tap_name()};
-    } else {
+    } else if (config.has_tap_fd()) {
       plan.source = NetPlan::TapFd{config.tap_fd()};
+    } else if (config.has_passt()) {
+      plan.source = PlanPasst(config.passt());
+    } else if (config.has_socket()) {
+      plan.source = NetPlan::SocketPath{config.socket()};
+    } else {
+      plan.source = NetPlan::SocketFd{config.socket_fd()};
     }
     // crosvm.md 5.5: with host-ip= the address is the host's.
     if (config.has_mac()) {

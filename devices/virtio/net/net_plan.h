@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "devices/virtio/net/net.pb.h"
 #include "devices/virtio/net/net_protocol.h"
+#include "devices/virtio/net/passt.h"
 #include "devices/virtio/net/tap_address.h"
 
 namespace touchstone {
@@ -23,7 +24,14 @@ struct NetPlan {
     int fd = -1;
   };
 
-  std::variant<TapName, TapFd, TapAddress> source;
+  struct SocketPath {
+    std::string path;
+  };
+  struct SocketFd {
+    int fd = -1;
+  };
+
+  std::variant<TapName, TapFd, TapAddress, PasstCommand, SocketPath, SocketFd> source;
   std::optional<MacAddress> mac;  // The guest's.
   std::optional<std::string> vhost_device;
   uint32_t pairs = 1;

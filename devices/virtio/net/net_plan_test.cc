@@ -11,6 +11,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 absl::StatusOr<NetPlan> Plan(const std::string& text) {
   NetConfig config;
@@ -57,11 +58,38 @@ TEST(NetPlanTest, VhostNetHasADevice) {
   EXPECT_EQ(Plan("tap_fd: 3 vhost_net { device: '/dev/foo' }").value().vhost_device, "/dev/foo");
 }
 
+TEST(NetPlanTest, PasstHasItsArguments) {
+  const NetPlan plain = Plan("passt {} mac: '3c:70:eb:61:1a:91'").value();
+  const NetPlan full = Plan(
+                           "passt { path: '/opt/passt' tcp_ports: '8080:80' tcp_ports: '22' "
+                           "udp_ports: '53' args: '-4' args: '--no-map-gw' }")
+                           .value();
+
+  EXPECT_EQ(std::get<PasstCommand>(plain.source).path, "passt");
+  EXPECT_THAT(std::get<PasstCommand>(plain.source).arguments, IsEmpty());
+  EXPECT_TRUE(plain.mac.has_value());
+  EXPECT_EQ(std::get<PasstCommand>(full.source).path, "/opt/passt");
+  EXPECT_THAT(std::get<PasstCommand>(full.source).arguments,
+              ElementsAre("--tcp-ports", "8080:80,22", "--udp-ports", "53", "-4", "--no-map-gw"));
+}
+
+TEST(NetPlanTest, SocketsByPathAndByDescriptor) {
+  EXPECT_EQ(std::get<NetPlan::SocketPath>(Plan("socket: '/tmp/s'").value().source).path, "/tmp/s");
+  EXPECT_EQ(std::get<NetPlan::SocketFd>(Plan("socket_fd: 5").value().source).fd, 5);
+}
+
+TEST(NetPlanTest, SomeKeysNeedATap) {
+  EXPECT_THAT(ErrorOf("passt {} vhost_net {}"), HasSubstr("vhost-net needs a tap"));
+  EXPECT_THAT(ErrorOf("socket: 'a' vq_pairs: 2"), HasSubstr("vq-pairs= needs a tap"));
+}
+
 TEST(NetPlanTest, OneSourceIsNeeded) {
   EXPECT_THAT(ErrorOf(""), HasSubstr("none is given"));
   EXPECT_THAT(ErrorOf("mac: '3c:70:eb:61:1a:91'"), HasSubstr("none is given"));
   EXPECT_THAT(ErrorOf("tap_name: 'a' tap_fd: 3"), HasSubstr("several are given"));
   EXPECT_THAT(ErrorOf("tap_name: 'a' netmask: '255.0.0.0'"), HasSubstr("several are given"));
+  EXPECT_THAT(ErrorOf("tap_name: 'a' passt {}"), HasSubstr("several are given"));
+  EXPECT_THAT(ErrorOf("socket: 'a' socket_fd: 3"), HasSubstr("several are given"));
 }
 
 TEST(NetPlanTest, TheTripleIsComplete) {

@@ -32,6 +32,7 @@ inline constexpr uint64_t kNetHostTso6 = Bit<uint64_t>(12);
 inline constexpr uint64_t kNetHostEcn = Bit<uint64_t>(13);
 inline constexpr uint64_t kNetHostUfo = Bit<uint64_t>(14);
 inline constexpr uint64_t kNetMergeable = Bit<uint64_t>(15);  // A frame in several buffers.
+inline constexpr uint64_t kNetStatus = Bit<uint64_t>(16);     // The link's state is told.
 inline constexpr uint64_t kNetControlQueue = Bit<uint64_t>(17);
 inline constexpr uint64_t kNetControlReceive = Bit<uint64_t>(18);  // Modes of the filter.
 inline constexpr uint64_t kNetMultiqueue = Bit<uint64_t>(22);

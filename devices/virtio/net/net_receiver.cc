@@ -5,13 +5,15 @@
 #include <optional>
 #include <utility>
 
-#include "base/log.h"
-
 namespace touchstone {
 
 NetReceiver::NetReceiver(NetPort& port, EventLoop& loop, const ReceiveFilter& filter,
-                         std::function<void()> flush)
-    : port_(port), loop_(loop), filter_(filter), flush_(std::move(flush)) {}
+                         std::function<void()> flush, std::function<void()> gone)
+    : port_(port),
+      loop_(loop),
+      filter_(filter),
+      flush_(std::move(flush)),
+      tell_gone_(std::move(gone)) {}
 
 void NetReceiver::Start(VirtQueue& queue, bool mergeable) {
   MutexLock lock(mutex_);
@@ -106,7 +108,7 @@ NetReceiver::Outcome NetReceiver::ReceiveOne() {
       ++stats_.failed;
       return Outcome::kNext;
     case NetResult::kGone:
-      LOG(kWarning, "net", "there is nothing to receive any more: the other side has gone");
+      tell_gone_();
       return Outcome::kGone;
   }
   if (size < kNetMinPacket || size > kNetMaxPacket) {

@@ -47,9 +47,9 @@ class NetReceiver {
   // How long a frame waits for buffers when it has come and there are too few.
   static constexpr absl::Duration kPatience = absl::Milliseconds(100);
 
-  // `flush` interrupts the driver if it wants that. All is borrowed.
+  // `flush` interrupts the driver if it wants that; `gone` hears that the port is. All is borrowed.
   NetReceiver(NetPort& port, EventLoop& loop, const ReceiveFilter& filter,
-              std::function<void()> flush);
+              std::function<void()> flush, std::function<void()> gone);
 
   // The queue starts to receive: it runs, and its pair is active. Harmless when it does already.
   // REQUIRES: on the loop; `queue` stays where it is until Stop.
@@ -90,6 +90,7 @@ class NetReceiver {
   EventLoop& loop_;
   const ReceiveFilter& filter_;
   const std::function<void()> flush_;
+  const std::function<void()> tell_gone_;
 
   mutable Mutex mutex_;
   VirtQueue* queue_ ABSL_GUARDED_BY(mutex_) = nullptr;  // Null while stopped.

@@ -86,6 +86,11 @@ class NetFixture {
     guest_->Kick(kTransmit);
     loop_.RunReady();
   }
+  uint16_t LinkStatus() {
+    Le16 status;
+    net_->ReadConfig(6, {reinterpret_cast<uint8_t*>(&status), sizeof(status)});
+    return status;
+  }
   // Sends a command; returns the answer, or -1 when there was none.
   int Command(const Bytes& command, uint16_t index = kControl) {
     queue(index).Chain().Readable(command).Writable(1).Send();
@@ -234,6 +239,45 @@ TEST_P(NetTest, APortThatIsGoneIsNotAskedAgain) {
   Offer(1526);
 
   EXPECT_EQ(port().receive_calls, calls);
+}
+
+TEST_P(NetTest, TheLinkIsDownWhileThePortIsGone) {
+  guest_->Start();
+  Offer(1526);
+  EXPECT_EQ(LinkStatus(), kNetLinkUp);
+  port().receive_result = NetResult::kGone;
+  Arrive(Frame(60));
+  port().send_result = NetResult::kGone;
+  Transmit(Frame(60));
+  EXPECT_EQ(LinkStatus(), 0);
+  EXPECT_EQ(guest_->interrupt().config_signals(), 1);
+  EXPECT_EQ(net_->transmit_stats(0).failed, 1u);
+
+  port().receive_result = port().send_result = NetResult::kDone;
+  backend_->returned();
+  loop_.RunReady();
+
+  EXPECT_EQ(LinkStatus(), kNetLinkUp);
+  EXPECT_EQ(guest_->interrupt().config_signals(), 2);
+  EXPECT_THAT(Collect(), SizeIs(1));
+  Transmit(Frame(60));
+  EXPECT_THAT(port().sent, SizeIs(1));
+}
+
+TEST_P(NetTest, AFrameThatWaitsIsAbandonedWhenThePortReturns) {
+  guest_->Start();
+  port().SetBusy(true);
+  Transmit(Frame(60));
+  Transmit(Frame(61));
+  EXPECT_THAT(Collect(kTransmit), IsEmpty());
+
+  port().SetBusy(false);
+  backend_->returned();
+  loop_.RunReady();
+
+  EXPECT_EQ(port().abandoned, 1);
+  EXPECT_THAT(port().sent, ElementsAre(Frame(61)));
+  EXPECT_THAT(Collect(kTransmit), SizeIs(2));
 }
 
 TEST_P(NetTest, UnusedBuffersAreBackInTheRingAfterAStop) {
@@ -502,7 +546,7 @@ TEST(NetDeviceTest, OffersWhatItsBackendCanDo) {
   const Net plain(std::make_unique<FakeNetBackend>(1, 0, std::nullopt), {.mergeable = false}, loop);
   const Net full(std::make_unique<FakeNetBackend>(3), {.mac = kMac, .packed = true}, loop);
 
-  EXPECT_EQ(plain.features(), kVirtioVersion1 | kVirtioEventIndex | kNetControlQueue |
+  EXPECT_EQ(plain.features(), kVirtioVersion1 | kVirtioEventIndex | kNetStatus | kNetControlQueue |
                                   kNetControlReceive | kNetControlMac);
   EXPECT_EQ(full.features(), plain.features() | FakeNetBackend::kAllOffloads | kNetMergeable |
                                  kNetGuestOffloads | kNetMac | kNetMultiqueue | kNetMtu |

@@ -7,8 +7,9 @@
 
 namespace touchstone {
 
-NetTransmitter::NetTransmitter(NetPort& port, EventLoop& loop, std::function<void()> unblocked)
-    : port_(port), loop_(loop), unblocked_(std::move(unblocked)) {}
+NetTransmitter::NetTransmitter(NetPort& port, EventLoop& loop, std::function<void()> unblocked,
+                               std::function<void()> gone)
+    : port_(port), loop_(loop), unblocked_(std::move(unblocked)), tell_gone_(std::move(gone)) {}
 
 void NetTransmitter::Send(ReadableChain chain) {
   MutexLock lock(mutex_);
@@ -50,8 +51,11 @@ bool NetTransmitter::TrySend(ReadableChain& chain) {
       return true;
     case NetResult::kAgain:
       return false;
-    case NetResult::kFailed:
     case NetResult::kGone:
+      tell_gone_();
+      ++stats_.failed;
+      return true;
+    case NetResult::kFailed:
       ++stats_.failed;
       return true;
   }
@@ -63,6 +67,7 @@ void NetTransmitter::Stop() {
   MutexLock lock(mutex_);
   if (!waiting_.has_value()) return;
   ++stats_.failed;
+  port_.Abandon();
   std::move(*waiting_).Complete();
   waiting_.reset();
   watch = std::move(watch_);  // Waits for its callback when it goes, which is after the lock does.

@@ -27,8 +27,10 @@ class NetTransmitter {
     uint64_t failed = 0;  // Lost on the host's side.
   };
 
-  // `unblocked` is called when frames are taken again. All is borrowed.
-  NetTransmitter(NetPort& port, EventLoop& loop, std::function<void()> unblocked);
+  // `unblocked` is called when frames are taken again, `gone` when the port is gone. All is
+  // borrowed.
+  NetTransmitter(NetPort& port, EventLoop& loop, std::function<void()> unblocked,
+                 std::function<void()> gone);
 
   // Sends the chain's frame now or later, and completes it. REQUIRES: not blocked.
   void Send(ReadableChain chain);
@@ -49,6 +51,7 @@ class NetTransmitter {
   NetPort& port_;
   EventLoop& loop_;
   const std::function<void()> unblocked_;
+  const std::function<void()> tell_gone_;
 
   mutable Mutex mutex_;
   std::optional<ReadableChain> waiting_ ABSL_GUARDED_BY(mutex_);
