@@ -176,17 +176,23 @@ class Parser {
     if (structure.wrapper()) return ParseField(*inner, field->message_type()->field(0));
     if (structure.tuple()) return ParseTuple(*inner);
     if (structure.variant()) return ParseVariant(*inner, field);
-    return ParseBracketedStruct(*inner, /*positional=*/!structure.no_positional());
+    return ParseBracketedStruct(*inner, /*positional=*/!structure.no_positional(), field);
   }
 
   // [key=value,...]; nothing at all means the defaults.
-  absl::Status ParseBracketedStruct(Message& message, bool positional) {
+  absl::Status ParseBracketedStruct(Message& message, bool positional,
+                                    const FieldDescriptor* owner) {
     if (AtSeparator()) {
       // An empty struct lacks its required keys; reading nothing says which.
       Parser nothing("");
       return nothing.ParseStruct(message, positional, /*bracketed=*/false);
     }
-    if (!Take('[')) return Expected("'['");
+    if (!Take('[')) {
+      const std::vector<std::string> names = FieldNames(message.GetDescriptor());
+      return ErrorAt(position_, absl::StrCat(Key(owner), ": ", Quote(PeekToken()),
+                                             " is not [key=value,...] of the keys ",
+                                             absl::StrJoin(names, ", ")));
+    }
     RETURN_IF_ERROR(ParseStruct(message, positional, /*bracketed=*/true));
     return Take(']') ? absl::OkStatus() : Expected("']'");
   }
@@ -220,7 +226,7 @@ class Parser {
     Message* inner = message.GetReflection()->MutableMessage(&message, variant);
     if (IsPlainVariant(variant)) return AtSeparator() ? absl::OkStatus() : ExpectedSeparator();
     if (StructureOf(variant->message_type()).tuple()) return ParseTuple(*inner);
-    return ParseBracketedStruct(*inner, /*positional=*/false);
+    return ParseBracketedStruct(*inner, /*positional=*/false, variant);
   }
 
   absl::Status ParseScalar(Message& message, const FieldDescriptor* field) {

@@ -214,7 +214,7 @@ INSTANTIATE_TEST_SUITE_P(Variants, StructRejects,
 
 INSTANTIATE_TEST_SUITE_P(
     NestedStructs, StructRejects,
-    Values(RejectCase{"x,s=u=3", "expected '[' but found 'u'"},
+    Values(RejectCase{"x,s=u=3", "key 's': 'u=3' is not [key=value,...] of the keys "},
            RejectCase{"x,s=[v", "expected ']' but the text ends at position 6"},
            RejectCase{"x,s=]", "expected ','"}, RejectCase{"x,s=[v,v]", "key 'v' is given twice"},
            RejectCase{"x,s=[[3]]", "is not a number"}));
@@ -274,7 +274,7 @@ INSTANTIATE_TEST_SUITE_P(
            RejectCase{"color=dark-bleu", "did you mean dark-blue?"},
            RejectCase{"color", "expected '=' and one of red, dark-blue, 3rd_colour"},
            RejectCase{"block_size=1,block-size=2", "key 'block-size' is given twice"},
-           RejectCase{"structs=[u=1]", "expected '[' but found 'u'"},
+           RejectCase{"structs=[u=1]", "key 'structs': 'u=1' is not [key=value,...] of the keys "},
            RejectCase{"structs=[,]", "expected a value"},
            RejectCase{"sets=[[4-2]]",
                       "'4-2' is not a number from 0 to 100000, nor a range LOW-HIGH"},

@@ -6,6 +6,7 @@
 namespace touchstone {
 
 void GatherNets(RunConfig& config) {
+  const int before = config.net_size();
   const auto add = [&config]() -> NetConfig& {
     NetConfig& net = *config.add_net();
     if (config.has_net_vq_pairs()) net.set_vq_pairs(config.net_vq_pairs());
@@ -22,6 +23,11 @@ void GatherNets(RunConfig& config) {
     if (config.has_host_ip()) net.set_host_ip(config.host_ip());
     if (config.has_netmask()) net.set_netmask(config.netmask());
     if (config.has_mac_address()) net.set_mac(config.mac_address());
+  }
+  if (config.net_size() > before) {
+    config.clear_net_vq_pairs();
+    if (config.vhost_net()) config.clear_vhost_net_device();
+    config.clear_vhost_net();
   }
   config.clear_tap_name();
   config.clear_tap_fd();

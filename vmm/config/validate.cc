@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -144,6 +145,22 @@ void CheckNets(RunConfig config, Errors& errors) {
     errors.push_back(
         absl::StrCat(option, " is missing: --host-ip, --netmask and --mac belong together"));
     return;
+  }
+  if (!any && config.tap_name_size() == 0 && config.tap_fd_size() == 0) {
+    for (const auto& [given, option, key] :
+         {std::tuple(config.has_net_vq_pairs(), "--net-vq-pairs", "vq-pairs="),
+          std::tuple(config.vhost_net(), "--vhost-net", "vhost-net")}) {
+      if (!given) continue;
+      errors.push_back(absl::StrCat(option,
+                                    " is for --tap-name, --tap-fd and --host-ip, of which none is "
+                                    "given; for --net it is the key ",
+                                    key));
+    }
+  }
+  if (config.has_vhost_net_device() && !config.vhost_net()) {
+    errors.push_back(
+        "--vhost-net-device is for --vhost-net, which is not given; for --net it is the key "
+        "vhost-net=[device=PATH]");
   }
   const std::vector<std::string> names = NetNames(config);
   GatherNets(config);

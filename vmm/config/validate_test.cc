@@ -167,7 +167,16 @@ INSTANTIATE_TEST_SUITE_P(
                    "--net: pci-address=: \"x\" is not a PCI address: expected [DDDD:]BB:DD.F in "
                    "hexadecimal"},
            Mistake{"kernel: 'k' tap_name: 'a' vhost_net: true net_vq_pairs: 2",
-                   "--tap-name: vq-pairs= with vhost-net: it has one pair of queues"}));
+                   "--tap-name: vq-pairs= with vhost-net: it has one pair of queues"},
+           Mistake{"kernel: 'k' net { tap_name: 'a' } net_vq_pairs: 2",
+                   "--net-vq-pairs is for --tap-name, --tap-fd and --host-ip, of which none is "
+                   "given; for --net it is the key vq-pairs="},
+           Mistake{"kernel: 'k' net { tap_name: 'a' } vhost_net: true",
+                   "--vhost-net is for --tap-name, --tap-fd and --host-ip, of which none is "
+                   "given; for --net it is the key vhost-net"},
+           Mistake{"kernel: 'k' tap_name: 'a' vhost_net_device: '/dev/x'",
+                   "--vhost-net-device is for --vhost-net, which is not given; for --net it is "
+                   "the key vhost-net=[device=PATH]"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Balloon, Invalid,
