@@ -92,12 +92,12 @@ TEST(NetTest, ServesTheDriverOnATapOfItsOwn) {
   EXPECT_TRUE(guest.SendsToHost(Bulk()));
   EXPECT_TRUE(guest.ReceivesFromHost(Bulk()));
   EXPECT_THAT(Say(guest.vm(), "cat /proc/interrupts"),
-              AllOf(HasSubstr("virtio1-input.0"), HasSubstr("virtio1-output.0"),
-                    HasSubstr("virtio1-config")));
+              AllOf(HasSubstr("virtio2-input.0"), HasSubstr("virtio2-output.0"),
+                    HasSubstr("virtio2-config")));
 
   // The driver lets go of the device, and takes it again.
-  EXPECT_EQ(Say(guest.vm(), absl::StrCat("cd ", kDriver, " && echo virtio1 > unbind; ",
-                                         "ls /sys/class/net; echo virtio1 > bind")),
+  EXPECT_EQ(Say(guest.vm(), absl::StrCat("cd ", kDriver, " && echo virtio2 > unbind; ",
+                                         "ls /sys/class/net; echo virtio2 > bind")),
             "lo\n");
   ASSERT_EQ(guest.Up(), "up\n");
   EXPECT_EQ(guest.Ping(20), AllOfThem(20));
