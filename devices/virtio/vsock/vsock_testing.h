@@ -46,11 +46,11 @@
 
 namespace touchstone {
 
+class FakeVsockStream;
+
 // The end of a stream that the host's program holds; outlives the device's end.
 class FakeVsockEnd : public std::enable_shared_from_this<FakeVsockEnd> {
  public:
-  explicit FakeVsockEnd(EventLoop& loop) : loop_(loop) {}
-
   // --- The program's side.
 
   void Write(absl::string_view bytes) {
@@ -101,20 +101,15 @@ class FakeVsockEnd : public std::enable_shared_from_this<FakeVsockEnd> {
   friend class FakeVsockStream;
 
   // Tells the device what it watches for, on the loop.
-  void Poke() {
-    loop_.Post([self = shared_from_this()] {
-      const bool readable = !self->to_guest_.empty() || self->write_ended_ || self->endless_;
-      if (self->stream_ != nullptr && self->watch_readable_ && readable) {
-        self->sink_->StreamReadable(self->id_);
-      }
-      const bool writable = self->from_guest_.size() < self->capacity_ || self->closed_;
-      if (self->stream_ != nullptr && self->watch_writable_ && writable) {
-        self->sink_->StreamWritable(self->id_);
-      }
-    });
+  void Poke();
+  // The stream may be gone afterwards.
+  void Tell() {
+    const bool readable = !to_guest_.empty() || write_ended_ || endless_;
+    if (watch_readable_ && readable) sink_->StreamReadable(id_);
+    const bool writable = from_guest_.size() < capacity_ || closed_;
+    if (stream_ != nullptr && watch_writable_ && writable) sink_->StreamWritable(id_);
   }
 
-  EventLoop& loop_;
   std::string to_guest_;
   std::string from_guest_;
   size_t capacity_ = 1 << 20;
@@ -124,7 +119,7 @@ class FakeVsockEnd : public std::enable_shared_from_this<FakeVsockEnd> {
   bool broken_ = false;
 
   bool attached_ = false;
-  VsockStream* stream_ = nullptr;
+  FakeVsockStream* stream_ = nullptr;
   VsockStreamSink* sink_ = nullptr;
   uint64_t id_ = 0;
   bool watch_readable_ = false;
@@ -136,7 +131,8 @@ class FakeVsockEnd : public std::enable_shared_from_this<FakeVsockEnd> {
 
 class FakeVsockStream final : public VsockStream {
  public:
-  explicit FakeVsockStream(std::shared_ptr<FakeVsockEnd> end) : end_(std::move(end)) {
+  FakeVsockStream(EventLoop& loop, std::shared_ptr<FakeVsockEnd> end)
+      : loop_(loop), end_(std::move(end)) {
     end_->attached_ = true;
     end_->stream_ = this;
   }
@@ -187,8 +183,21 @@ class FakeVsockStream final : public VsockStream {
   }
 
  private:
+  friend class FakeVsockEnd;
+
+  EventLoop& loop_;
   const std::shared_ptr<FakeVsockEnd> end_;
+  Watch poke_;
 };
+
+inline void FakeVsockEnd::Poke() {
+  if (stream_ == nullptr || stream_->poke_.active()) return;
+  stream_->poke_ = stream_->loop_.After(absl::ZeroDuration(), [self = shared_from_this()] {
+    const std::shared_ptr<FakeVsockEnd> kept = self;  // Beyond its stream.
+    kept->stream_->poke_.Reset();
+    kept->Tell();
+  });
+}
 
 class FakeVsockHost final : public VsockHost {
  public:
@@ -203,10 +212,10 @@ class FakeVsockHost final : public VsockHost {
   Program& Listen(uint32_t port) { return programs_[port]; }
   // A program that connects to a port of the guest.
   std::shared_ptr<FakeVsockEnd> ConnectTo(uint32_t guest_port) {
-    auto end = std::make_shared<FakeVsockEnd>(loop_);
-    loop_.Post([this, end, guest_port] {
-      acceptor_->HostConnects(guest_port, std::make_unique<FakeVsockStream>(end));
-    });
+    auto end = std::make_shared<FakeVsockEnd>();
+    callers_.push_back(loop_.After(absl::ZeroDuration(), [this, end, guest_port] {
+      acceptor_->HostConnects(guest_port, std::make_unique<FakeVsockStream>(loop_, end));
+    }));
     return end;
   }
   [[nodiscard]] bool accepting() const { return accepting_; }
@@ -217,8 +226,8 @@ class FakeVsockHost final : public VsockHost {
     const auto found = programs_.find(port);
     if (found == programs_.end()) return absl::NotFoundError("nobody listens");
     if (found->second.busy) return absl::UnavailableError("busy");
-    found->second.streams.push_back(std::make_shared<FakeVsockEnd>(loop_));
-    return std::make_unique<FakeVsockStream>(found->second.streams.back());
+    found->second.streams.push_back(std::make_shared<FakeVsockEnd>());
+    return std::make_unique<FakeVsockStream>(loop_, found->second.streams.back());
   }
 
  private:
@@ -226,6 +235,7 @@ class FakeVsockHost final : public VsockHost {
   VsockAcceptor* acceptor_ = nullptr;
   bool accepting_ = false;
   std::map<uint32_t, Program> programs_;
+  std::vector<Watch> callers_;
 };
 
 // A packet as the guest sees it.
