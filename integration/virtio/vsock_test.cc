@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,13 +13,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/event_fd.h"
 #include "base/fd_socket.h"
-#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "integration/testing/guest_command.h"
 #include "integration/testing/runfiles.h"
 #include "integration/virtio/virtio_guest.h"
 #include "integration/virtio/vsock_peer.h"
@@ -28,10 +28,14 @@
 namespace touchstone {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::SizeIs;
-
 bool g_full = false;
+
+// As Say, with more patience.
+std::string Ask(Vm& vm, absl::string_view command) {
+  const absl::StatusOr<CommandResult> result =
+      vm.Run(command, g_full ? absl::Minutes(20) : 3 * kCommandLimit);
+  return result.ok() ? result->output : std::string(result.status().message());
+}
 
 // Connections each way, and bytes of a single large one.
 int Many() { return g_full ? 1000 : 50; }
@@ -39,6 +43,16 @@ size_t Bulk() { return g_full ? 64 << 20 : 2 << 20; }
 
 constexpr int kPatience = 120;  // Seconds without progress.
 constexpr uint32_t kCid = 42;
+
+// Commands of the guest.
+constexpr char kUnbind[] =
+    "cd /sys/bus/virtio/drivers/vmw_vsock_virtio_transport && echo virtio* | tee /run/device > "
+    "unbind";
+constexpr char kBind[] =
+    "cat /run/device > /sys/bus/virtio/drivers/vmw_vsock_virtio_transport/bind";
+constexpr char kReload[] =
+    "modprobe -r vmw_vsock_virtio_transport && modprobe vmw_vsock_virtio_transport";
+constexpr char kComplaints[] = "dmesg | grep -i -E 'vsock.*(fail|error)|lockup|BUG:'";
 
 std::unique_ptr<Vm> StartGuest(std::string option) {
   return StartLinux(kCloudKernel, {.memory_mib = 256,
@@ -86,7 +100,7 @@ int ConnectToGuest(const std::string& path, uint32_t port, std::string& answer) 
 
 // Starts an echo in the guest, and waits until it listens.
 void ServeInGuest(Vm& vm, uint32_t port, int connections) {
-  EXPECT_EQ(Say(vm, absl::StrCat("vsock_peer echo ", port, " ", connections,
+  EXPECT_EQ(Ask(vm, absl::StrCat("vsock_peer echo ", port, " ", connections,
                                  " > /run/echo 2>&1 & until grep -q . /run/echo; do usleep 10000; "
                                  "done; cat /run/echo; rm /run/echo")),
             "listening\n");
@@ -121,12 +135,12 @@ TEST_F(VsockUnixTest, ServesTheDriver) {
   ASSERT_TRUE(vm->AwaitReady(kBootLimit).ok());
 
   // The guest connects.
-  EXPECT_EQ(Say(*vm, CheckFromGuest(80, 1, 10)), "good\n");
-  EXPECT_EQ(Say(*vm, CheckFromGuest(80, Many(), 3000)), "good\n");
-  EXPECT_EQ(Say(*vm, CheckFromGuest(80, 1, Bulk())), "good\n");
-  EXPECT_EQ(Say(*vm, "vsock_peer say 2 80 'half closed'"), "half closed\n");
-  EXPECT_EQ(Say(*vm, "vsock_peer refused 2 81"), "Connection reset by peer\n");
-  EXPECT_EQ(Say(*vm, "vsock_peer refused 9 80"), "Connection reset by peer\n");
+  EXPECT_EQ(Ask(*vm, CheckFromGuest(80, 1, 10)), "good\n");
+  EXPECT_EQ(Ask(*vm, CheckFromGuest(80, Many(), 3000)), "good\n");
+  EXPECT_EQ(Ask(*vm, CheckFromGuest(80, 1, Bulk())), "good\n");
+  EXPECT_EQ(Ask(*vm, "vsock_peer say 2 80 'half closed'"), "half closed\n");
+  EXPECT_EQ(Ask(*vm, "vsock_peer refused 2 81"), "Connection reset by peer\n");
+  EXPECT_EQ(Ask(*vm, "vsock_peer refused 9 80"), "Connection reset by peer\n");
 
   // The host connects.
   std::string answer;
@@ -141,24 +155,18 @@ TEST_F(VsockUnixTest, ServesTheDriver) {
   ServeInGuest(*vm, 5001, 1);
   const ScopedFd open(ConnectToGuest(path_, 5001, answer));
   ASSERT_TRUE(open.valid()) << answer;
-  const std::string device = Say(*vm, "basename /sys/bus/virtio/drivers/vmw_vsock*/virtio*");
-  EXPECT_EQ(Say(*vm, absl::StrCat("cd /sys/bus/virtio/drivers/vmw_vsock_virtio_transport && echo ",
-                                  device.substr(0, device.find('\n')), " > unbind")),
-            "");
+  EXPECT_EQ(Ask(*vm, kUnbind), "");
   char byte;
   EXPECT_EQ(recv(open.get(), &byte, 1, 0), 0);
-  EXPECT_EQ(Say(*vm, absl::StrCat("cd /sys/bus/virtio/drivers/vmw_vsock_virtio_transport && echo ",
-                                  device.substr(0, device.find('\n')), " > bind")),
-            "");
-  EXPECT_EQ(Say(*vm, CheckFromGuest(80, 3, 3000)), "good\n");
+  EXPECT_EQ(Ask(*vm, kBind), "");
+  EXPECT_EQ(Ask(*vm, CheckFromGuest(80, 3, 3000)), "good\n");
 
   // The driver goes, and comes back.
-  EXPECT_EQ(Say(*vm, "rmmod vmw_vsock_virtio_transport && modprobe vmw_vsock_virtio_transport"),
-            "");
-  EXPECT_EQ(Say(*vm, CheckFromGuest(80, 3, 3000)), "good\n");
+  EXPECT_EQ(Ask(*vm, kReload), "");
+  EXPECT_EQ(Ask(*vm, CheckFromGuest(80, 3, 3000)), "good\n");
   ServeInGuest(*vm, 5000, 3);
   EXPECT_EQ(CheckFromHost(5000, 3, 3000), "");
-  EXPECT_EQ(Say(*vm, "dmesg | grep -i -E 'vsock.*(fail|error)|lockup|BUG:'"), "");
+  EXPECT_EQ(Ask(*vm, kComplaints), "");
 
   // The socket goes with the machine.
   EXPECT_EQ(vm->Stop(kCommandLimit).value_or(-1), 0);
@@ -173,9 +181,9 @@ TEST(VsockVhostTest, ServesTheDriver) {
   std::unique_ptr<Vm> vm = StartGuest(absl::StrCat("--cid=", kCid));
   ASSERT_TRUE(vm->AwaitReady(kBootLimit).ok());
 
-  EXPECT_EQ(Say(*vm, CheckFromGuest(80, Many(), 3000)), "good\n");
-  EXPECT_EQ(Say(*vm, CheckFromGuest(80, 1, Bulk())), "good\n");
-  EXPECT_EQ(Say(*vm, "vsock_peer refused 2 81"), "Connection reset by peer\n");
+  EXPECT_EQ(Ask(*vm, CheckFromGuest(80, Many(), 3000)), "good\n");
+  EXPECT_EQ(Ask(*vm, CheckFromGuest(80, 1, Bulk())), "good\n");
+  EXPECT_EQ(Ask(*vm, "vsock_peer refused 2 81"), "Connection reset by peer\n");
 
   ServeInGuest(*vm, 5000, Many() + 1);
   std::vector<int> sockets;
@@ -183,9 +191,21 @@ TEST(VsockVhostTest, ServesTheDriver) {
   EXPECT_EQ(CheckEcho(sockets, 3000, kPatience), "");
   EXPECT_EQ(CheckEcho({ConnectVsock(kCid, 5000)}, Bulk(), kPatience), "");
 
-  EXPECT_EQ(Say(*vm, "rmmod vmw_vsock_virtio_transport && modprobe vmw_vsock_virtio_transport"),
-            "");
-  EXPECT_EQ(Say(*vm, CheckFromGuest(80, 3, 3000)), "good\n");
+  ServeInGuest(*vm, 5001, 1);
+  const ScopedFd open(ConnectVsock(kCid, 5001));
+  ASSERT_TRUE(open.valid());
+  EXPECT_EQ(Ask(*vm, kUnbind), "");
+  EXPECT_EQ(Ask(*vm, kBind), "");
+  EXPECT_EQ(Ask(*vm, CheckFromGuest(80, 3, 3000)), "good\n");
+
+  EXPECT_EQ(Ask(*vm, kReload), "");
+  EXPECT_EQ(Ask(*vm, CheckFromGuest(80, 3, 3000)), "good\n");
+  ServeInGuest(*vm, 5000, 3);
+  EXPECT_EQ(
+      CheckEcho({ConnectVsock(kCid, 5000), ConnectVsock(kCid, 5000), ConnectVsock(kCid, 5000)},
+                3000, kPatience),
+      "");
+  EXPECT_EQ(Ask(*vm, kComplaints), "");
 }
 
 }  // namespace
