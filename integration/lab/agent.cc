@@ -5,10 +5,11 @@
 //
 // REQUEST is the folder that ci/lab wrote: `argv` and `env` (strings that end in NUL), `cwd` (a
 // path), and, if standard error is the same stream as standard output, `one_stream`. The command
-// runs in a chroot of ROOT in a session of its own. Its standard input, output and error are pipes,
-// or, with ROWS and COLUMNS, one pseudo-terminal of that size. They are relayed over the
-// virtio-serial ports 1, 2 and 3 of the first device, which ci/lab connects to its own; the host
-// begins its input with one byte that is not part of it.
+// has ROOT, where something is mounted, as its root in a session of its own. ROOT is mounted over
+// our own root first: the kernel makes no user namespaces for those in a mere chroot. Its standard
+// input, output and error are pipes, or, with ROWS and COLUMNS, one pseudo-terminal of that size.
+// They are relayed over the virtio-serial ports 1, 2 and 3 of the first device, which ci/lab
+// connects to its own; the host begins its input with one byte that is not part of it.
 //
 // Exits with the command's status as a shell would say it, once the host has taken all the output.
 // Processes that the command leaves behind are not waited for.
@@ -23,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -184,7 +186,8 @@ class Relay {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);
-  if (chroot(request.root) != 0 || chdir(request.working_directory.c_str()) != 0) {
+  if (chdir(request.root) != 0 || mount(".", "/", nullptr, MS_MOVE, nullptr) != 0 ||
+      chroot(".") != 0 || chdir(request.working_directory.c_str()) != 0) {
     Die(request.working_directory.c_str());
   }
   std::vector<char*> environment = Pointers(request.environment);
