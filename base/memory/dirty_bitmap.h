@@ -20,7 +20,8 @@ class DirtyBitmap {
   explicit DirtyBitmap(uint64_t size);
 
   // Marks the pages that [offset, offset + size) touches; what lies past the end is ignored.
-  void Mark(uint64_t offset, uint64_t size);
+  // preserve_most: does not cost its callers registers, which mostly have no bitmap.
+  [[clang::preserve_most]] void Mark(uint64_t offset, uint64_t size);
   [[nodiscard]] bool IsDirty(uint64_t offset) const;
 
   // Returns the bitmap (bit n % 64 of word n / 64 is page n) and makes every page clean, each word

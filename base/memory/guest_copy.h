@@ -55,6 +55,10 @@ inline void ByWord(const uint8_t* guest, size_t size, ByteFn byte, WordFn word) 
 
 inline void CopyFromGuest(uint8_t* destination, const uint8_t* guest, size_t size) {
   if (size == 8 && IsAlignedFor<uint64_t>(guest)) return LoadOnce<uint64_t>(destination, guest);
+  if (size == 16 && IsAlignedFor<uint64_t>(guest)) {  // A descriptor, kept in registers.
+    LoadOnce<uint64_t>(destination, guest);
+    return LoadOnce<uint64_t>(destination + 8, guest + 8);
+  }
   if (size == 4 && IsAlignedFor<uint32_t>(guest)) return LoadOnce<uint32_t>(destination, guest);
   if (size == 2 && IsAlignedFor<uint16_t>(guest)) return LoadOnce<uint16_t>(destination, guest);
   if (size == 1) return LoadOnce<uint8_t>(destination, guest);
@@ -83,6 +87,20 @@ inline void CopyToGuest(uint8_t* guest, const uint8_t* source, size_t size) {
   memcpy(guest, source, size);
   CompilerBarrier();
 #endif
+}
+
+// An object to where the alignment is known.
+template <size_t kAlignment, typename T>
+inline void CopyToGuest(uint8_t* guest, const T& object) {
+  const uint8_t* const source = reinterpret_cast<const uint8_t*>(&object);
+#ifndef TOUCHSTONE_GUEST_COPY_BY_WORD
+  if constexpr (kAlignment < sizeof(T)) {
+    CompilerBarrier();
+    memcpy(guest, source, sizeof(T));
+    return CompilerBarrier();
+  }
+#endif
+  CopyToGuest(guest, source, sizeof(T));
 }
 
 inline void FillGuest(uint8_t* guest, uint8_t value, size_t size) {

@@ -21,6 +21,7 @@
 #include <sys/uio.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <type_traits>
@@ -129,6 +130,8 @@ class GuestMemory {
   [[nodiscard]] uint64_t total_size() const;
 
  private:
+  template <typename T, size_t kAlignment>
+  friend class GuestArray;
   template <typename T>
   friend class GuestAtomic;
   friend class GuestWindow;

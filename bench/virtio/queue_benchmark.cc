@@ -1,12 +1,14 @@
 // What a chain costs between Pop and Complete, split and packed.
 //
-// The driver's part (making chains available again) is in the figures of BM_*: it is two stores for
-// a split ring and one for a packed one. Arguments: descriptors of a chain, chains of a batch.
+// Prints the instructions of a chain where the machine can count them. The driver's part (making
+// chains available again) is in the figures of BM_*: it is two stores for a split ring and one for
+// a packed one. Arguments: descriptors of a chain, chains of a batch.
 
 #include <algorithm>
 #include <cstdint>
 
 #include "base/log.h"
+#include "bench/support/instruction_counter.h"
 #include "benchmark/benchmark.h"
 #include "devices/virtio/core/virt_queue.h"
 #include "devices/virtio/core/virtio_features.h"
@@ -53,11 +55,13 @@ void BM_Split(benchmark::State& state) {
     ring.Stage(static_cast<uint16_t>(i % chains * descriptors));
   }
   uint16_t available = 0;
+  const InstructionCounter instructions;
   for (auto _ : state) {
     available = static_cast<uint16_t>(available + batch);
     ring.SetAvailableIndex(available);
     PopAndComplete(queue, batch);
   }
+  instructions.Report(state, batch);
   state.SetItemsProcessed(static_cast<int64_t>(state.iterations()) * batch);
 }
 BENCHMARK(BM_Split)->ArgsProduct({{1, 3}, {1, 32}});
@@ -72,6 +76,7 @@ void BM_Packed(benchmark::State& state) {
                         .value();
   uint32_t next = 0;
   bool wrap = true;
+  const InstructionCounter instructions;
   for (auto _ : state) {
     for (uint32_t chain = 0; chain < batch; ++chain) {
       for (uint32_t i = 0; i < descriptors; ++i) {
@@ -86,6 +91,7 @@ void BM_Packed(benchmark::State& state) {
     }
     PopAndComplete(queue, batch);
   }
+  instructions.Report(state, batch);
   state.SetItemsProcessed(static_cast<int64_t>(state.iterations()) * batch);
 }
 BENCHMARK(BM_Packed)->ArgsProduct({{1, 3}, {1, 32}});
@@ -97,6 +103,7 @@ void BM_PackedDriverAlone(benchmark::State& state) {
   RawPackedRing ring(memory, kRing, kSize);
   uint32_t next = 0;
   bool wrap = true;
+  const InstructionCounter instructions;
   for (auto _ : state) {
     for (uint32_t i = 0; i < descriptors; ++i) {
       ring.MakeAvailable(next, {kBuffer + 64 * i, 64, 0, FlagsOf(i, descriptors)}, wrap);
@@ -106,6 +113,7 @@ void BM_PackedDriverAlone(benchmark::State& state) {
       }
     }
   }
+  instructions.Report(state, 1);
 }
 BENCHMARK(BM_PackedDriverAlone)->Arg(1)->Arg(3);
 
@@ -121,6 +129,7 @@ void BM_SplitRequest(benchmark::State& state) {
   ring.SetDescriptor(1, {kBuffer + 64, 1, kDescriptorWrite, 0});
   for (uint32_t i = 0; i < kSize; ++i) ring.Stage(0);
   uint16_t available = 0;
+  const InstructionCounter instructions;
   for (auto _ : state) {
     ring.SetAvailableIndex(++available);
     queue.DisableKicks();
@@ -135,6 +144,7 @@ void BM_SplitRequest(benchmark::State& state) {
     benchmark::DoNotOptimize(queue.EnableKicks());
     benchmark::DoNotOptimize(queue.NeedsSignal());
   }
+  instructions.Report(state, 1);
 }
 BENCHMARK(BM_SplitRequest);
 

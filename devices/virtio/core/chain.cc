@@ -64,7 +64,9 @@ void SkipIn(ChainSlot& slot, uint64_t size) {
 // The bytes before the cursor were written.
 void Count(ChainSlot& slot, uint64_t size) {
   slot.writable_bytes -= size;
-  if (!slot.skipped) slot.written += size;
+  if (slot.skipped) return;
+  // All of the longest chain is a byte more than the driver can be told.
+  slot.written = static_cast<uint32_t>(std::min<uint64_t>(slot.written + size, UINT32_MAX));
 }
 
 }  // namespace
@@ -160,11 +162,6 @@ void WritableChain::CompleteAll(absl::Span<WritableChain> chains) {
   absl::InlinedVector<ChainSlot*, 32> slots;
   for (WritableChain& chain : chains) slots.push_back(chain.Release());
   queue->CompleteAll(slots);
-}
-
-void WritableChain::Complete() && {
-  ChainSlot* const slot = Release();
-  slot->queue->Complete(slot);
 }
 
 }  // namespace touchstone

@@ -31,10 +31,9 @@
 #include "absl/types/span.h"
 #include "base/memory/guest_memory.h"
 #include "devices/virtio/core/chain_slot.h"
+#include "devices/virtio/core/queue_core.h"
 
 namespace touchstone {
-
-class QueueCore;
 
 // What both states have: the slot, and its way back.
 class ChainHandle {
@@ -55,6 +54,7 @@ class ChainHandle {
   explicit ChainHandle(ChainSlot* slot) : slot_(slot) {}
   ~ChainHandle() { Drop(); }
 
+  static void CompleteSlot(ChainSlot* slot) { slot->queue->Complete(slot); }
   ChainSlot* Release() { return std::exchange(slot_, nullptr); }
 
   ChainSlot* slot_;  // Null after the chain was moved away or completed.
@@ -97,7 +97,7 @@ class WritableChain final : public ChainHandle {
   // As Skip, for bytes that a system call may have stored before it failed.
   absl::Status SkipTouched(uint64_t size);
 
-  void Complete() &&;
+  void Complete() && { CompleteSlot(Release()); }
   // Completes several chains of one queue, in their order, at one moment: the driver sees all of
   // them or none, as it must when they belong together (Virtio 1.2, 5.1.6.4.1).
   static void CompleteAll(absl::Span<WritableChain> chains);
@@ -139,7 +139,7 @@ class ReadableChain final : public ChainHandle {
     return WritableChain(Release());
   }
   // Returns a chain with nothing to write.
-  void Complete() && { std::move(*this).IntoWritable().Complete(); }
+  void Complete() && { CompleteSlot(Release()); }
 };
 
 }  // namespace touchstone

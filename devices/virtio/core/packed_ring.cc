@@ -12,10 +12,6 @@
 namespace touchstone {
 namespace {
 
-// Of a descriptor: length, id and flags are one aligned quadword.
-constexpr uint32_t kLengthIdFlags = 8;
-constexpr uint32_t kFlags = 14;
-
 // Event suppression structures (Virtio 1.2, 2.8.14): one aligned dword.
 constexpr uint32_t kEventSize = 4;
 constexpr uint16_t kEventWrap = 1 << 15;  // Of the offset word.
@@ -36,80 +32,61 @@ absl::StatusOr<PackedRing> PackedRing::Create(const GuestMemory& memory, const Q
         absl::StrCat("position ", position.available, ", ", position.used,
                      " is beyond the end of a packed ring of ", size));
   }
-  absl::StatusOr<GuestWindow> descriptors = GuestWindow::Create(
-      memory, layout.descriptors, uint64_t{size} * kDescriptorSize, kDescriptorSize);
+  absl::StatusOr<Descriptors> descriptors = Descriptors::Create(memory, layout.descriptors, size);
   if (!descriptors.ok()) return Annotate(descriptors.status(), "descriptor area");
+  ASSIGN_OR_RETURN(GuestWindow table, GuestWindow::Create(memory, layout.descriptors,
+                                                          size * kDescriptorSize, kDescriptorSize));
   absl::StatusOr<GuestWindow> driver =
       GuestWindow::Create(memory, layout.driver, kEventSize, kEventSize);
   if (!driver.ok()) return Annotate(driver.status(), "driver area");
   absl::StatusOr<GuestWindow> device =
       GuestWindow::Create(memory, layout.device, kEventSize, kEventSize);
   if (!device.ok()) return Annotate(device.status(), "device area");
-  return PackedRing(layout, features, position, *std::move(descriptors), *std::move(driver),
-                    *std::move(device));
+  return PackedRing(features, position, *std::move(descriptors), std::move(table),
+                    *std::move(driver), *std::move(device));
 }
 
-PackedRing::PackedRing(const QueueLayout& layout, uint64_t features, const QueuePosition& position,
-                       GuestWindow descriptors, GuestWindow driver, GuestWindow device)
-    : size_(layout.size),
-      event_index_((features & kVirtioEventIndex) != 0),
+PackedRing::PackedRing(uint64_t features, const QueuePosition& position, Descriptors descriptors,
+                       GuestWindow table, GuestWindow driver, GuestWindow device)
+    : event_index_((features & kVirtioEventIndex) != 0),
       indirect_((features & kVirtioIndirectDescriptors) != 0),
       position_(position),
       descriptors_(std::move(descriptors)),
+      table_(std::move(table)),
       driver_(std::move(driver)),
-      device_(std::move(device)) {}
+      device_(std::move(device)),
+      ids_in_flight_(0x10000 / 64) {}
 
-bool PackedRing::HasNext(const char*& /*error*/) const {
-  // Acquire: what the driver wrote before the flags is seen.
-  const uint16_t flags = descriptors_.Load<uint16_t>(position_.available * kDescriptorSize + kFlags,
-                                                     std::memory_order_acquire);
-  // Virtio 1.2, 2.8.1.
-  const bool available = (flags & kPackedDescriptorAvailable) != 0;
-  const bool used = (flags & kPackedDescriptorUsed) != 0;
-  return available == position_.available_wrap && used != position_.available_wrap;
-}
-
-const char* PackedRing::Take(const GuestMemory& memory, ChainSlot& slot) {
-  uint32_t entries = 0;
-  if (const char* error = TakeChain(memory, slot, entries); error != nullptr) return error;
-  if (in_flight_ + entries > size_) return "more descriptors are in flight than the queue has";
-  in_flight_ += entries;
-  slot.ring_descriptors = static_cast<uint16_t>(entries);
-  uint32_t next = position_.available + entries;
-  if (next >= size_) {
-    next -= size_;
-    position_.available_wrap = !position_.available_wrap;
-  }
-  position_.available = static_cast<uint16_t>(next);
-  return nullptr;
-}
-
-const char* PackedRing::TakeChain(const GuestMemory& memory, ChainSlot& slot, uint32_t& entries) {
+const char* PackedRing::TakeLong(const GuestMemory& memory, PackedDescriptor descriptor,
+                                 ChainSlot& slot) {
+  ChainBuilder chain(slot);
+  const uint32_t size = this->size();
   uint32_t index = position_.available;
-  while (entries < size_) {
-    const auto descriptor = descriptors_.Read<PackedDescriptor>(index * kDescriptorSize);
-    ++entries;
+  for (uint32_t entries = 1; entries <= size; ++entries) {
     const uint16_t flags = descriptor.flags;
-    // Virtio 1.2, 2.8.6: the id of a list is that of its last descriptor.
-    slot.id = descriptor.id;
+    const bool write = (flags & kDescriptorWrite) != 0;
+    const char* error = nullptr;
+    const bool last = (flags & (kDescriptorNext | kDescriptorIndirect)) != kDescriptorNext;
     if ((flags & kDescriptorIndirect) != 0) {
-      return TakeIndirect(memory, descriptor, entries - 1, slot);
+      error = TakeIndirect(memory, descriptor, entries - 1, chain);
+    } else if (last) {
+      error = chain.AppendLast(descriptor.address, descriptor.length, write);
+    } else {
+      error = chain.Append(descriptor.address, descriptor.length, write);
     }
-    if (const char* error =
-            slot.Append(descriptor.address, descriptor.length, (flags & kDescriptorWrite) != 0);
-        error != nullptr) {
-      return error;
-    }
-    if ((flags & kDescriptorNext) == 0) return nullptr;
-    if (++index == size_) index = 0;
+    if (error != nullptr) return error;
+    // Virtio 1.2, 2.8.6: the id of a list is that of its last descriptor.
+    if (last) return Taken(slot, descriptor.id, entries);
+    if (++index == size) index = 0;
+    descriptor = descriptors_.Read(index);
   }
   return "a chain has more descriptors than the queue";
 }
 
 // Virtio 1.2, 2.8.8: the table is an array of packed descriptors, used from the first to the last;
 // of their flags only WRITE means something.
-const char* PackedRing::TakeIndirect(const GuestMemory& memory, const PackedDescriptor& table,
-                                     uint32_t count, ChainSlot& slot) const {
+const char* PackedRing::TakeIndirect(const GuestMemory& memory, PackedDescriptor table,
+                                     uint32_t count, ChainBuilder chain) const {
   // Virtio 1.2, 2.8.19: the flag needs the feature, and excludes NEXT.
   if (!indirect_) return "an indirect descriptor, which was not negotiated";
   if ((table.flags & kDescriptorNext) != 0) return "an indirect descriptor is not the last";
@@ -118,58 +95,32 @@ const char* PackedRing::TakeIndirect(const GuestMemory& memory, const PackedDesc
     return "the length of an indirect table is no multiple of 16";
   }
   const uint32_t entries = length / kDescriptorSize;
-  if (entries > size_ - count) return "a chain has more descriptors than the queue";
+  if (entries > size() - count) return "a chain has more descriptors than the queue";
   for (uint32_t i = 0; i < entries; ++i) {
     const std::optional<GuestAddress> at =
         CheckedAdd(GuestAddress{table.address.get()}, uint64_t{i} * kDescriptorSize);
     if (!at.has_value()) return "an indirect table is not in guest memory";
     const absl::StatusOr<PackedDescriptor> descriptor = memory.ReadObject<PackedDescriptor>(*at);
     if (!descriptor.ok()) return "an indirect table is not in guest memory";
-    if (const char* error = slot.Append(descriptor->address, descriptor->length,
-                                        (descriptor->flags & kDescriptorWrite) != 0);
+    if (const char* error = chain.Append(descriptor->address, descriptor->length,
+                                         (descriptor->flags & kDescriptorWrite) != 0);
         error != nullptr) {
       return error;
     }
   }
+  chain.Finish();
   return nullptr;
 }
 
 void PackedRing::Untake(const ChainSlot& slot) {
   const uint32_t entries = slot.ring_descriptors;
-  in_flight_ -= entries;
+  Forget(slot);
   uint32_t before = position_.available;
   if (before < entries) {
-    before += size_;
+    before += size();
     position_.available_wrap = !position_.available_wrap;
   }
   position_.available = static_cast<uint16_t>(before - entries);
-}
-
-PackedRing::UsedDescriptor PackedRing::NextUsed(const ChainSlot& slot) {
-  // Virtio 1.2, 2.8.5: WRITE in a used descriptor says that its length means something.
-  uint16_t flags = slot.written > 0 ? kDescriptorWrite : 0;
-  if (position_.used_wrap) flags |= kPackedDescriptorAvailable | kPackedDescriptorUsed;
-  const uint64_t length = std::min<uint64_t>(slot.written, 0xFFFF'FFFF);
-  const UsedDescriptor used = {.offset = position_.used * kDescriptorSize + kLengthIdFlags,
-                               .value = length | uint64_t{slot.id} << 32 | uint64_t{flags} << 48};
-  const uint32_t entries = slot.ring_descriptors;
-  in_flight_ -= entries;
-  returned_entries_ = std::min(returned_entries_ + entries, size_);
-  // Virtio 1.2, 2.8.6: the device skips as many entries as the list had.
-  uint32_t next = position_.used + entries;
-  if (next >= size_) {
-    next -= size_;
-    position_.used_wrap = !position_.used_wrap;
-  }
-  position_.used = static_cast<uint16_t>(next);
-  return used;
-}
-
-void PackedRing::Return(const ChainSlot& slot) {
-  const UsedDescriptor used = NextUsed(slot);
-  // Release: what was written into the buffers is visible before the descriptor is used. Length, id
-  // and flags go in one store, so that none is seen without the others.
-  descriptors_.Store<uint64_t>(used.offset, used.value, std::memory_order_release);
 }
 
 // The driver looks at the first, which is written last.
@@ -177,11 +128,10 @@ void PackedRing::ReturnAll(absl::Span<ChainSlot* const> slots) {
   if (slots.empty()) return;
   const UsedDescriptor first = NextUsed(*slots[0]);
   for (const ChainSlot* const slot : slots.subspan(1)) {
-    const UsedDescriptor used = NextUsed(*slot);
-    descriptors_.Store<uint64_t>(used.offset, used.value, std::memory_order_relaxed);
+    Put(NextUsed(*slot), std::memory_order_relaxed);
   }
   // Release: as in Return, and the others are visible before the first.
-  descriptors_.Store<uint64_t>(first.offset, first.value, std::memory_order_release);
+  Put(first, std::memory_order_release);
 }
 
 void PackedRing::EnableKicks() {
@@ -206,12 +156,12 @@ bool PackedRing::NeedsSignal() {
   if (flags == kPackedEventsEnable) return true;
   // Virtio 1.2, 2.8.10: the third value exists with EVENT_IDX only, the fourth is reserved.
   if (flags != kPackedEventsDescriptor || !event_index_) return false;
-  if (returned >= size_) return true;
+  if (returned >= size()) return true;
   // How far the entry asked for lies behind the position, in entries: an entry of the lap before
   // when the wrap counters differ.
   const uint32_t wanted = event & ~uint32_t{kEventWrap} & 0xFFFF;
   const bool same_lap = ((event & kEventWrap) != 0) == position_.used_wrap;
-  const uint32_t here = same_lap ? position_.used : position_.used + size_;
+  const uint32_t here = same_lap ? position_.used : position_.used + size();
   return wanted < here && here - wanted <= returned;
 }
 

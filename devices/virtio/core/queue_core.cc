@@ -6,40 +6,53 @@ namespace touchstone {
 
 QueueCore::QueueCore(GuestMemory memory, uint32_t size, Ring ring)
     : memory_(std::move(memory)), ring_(std::move(ring)), slots_(size) {
-  const uint32_t ids = WithRing([](const auto& any) { return any.id_limit(); });
-  ids_.resize((ids + 63) / 64);
   for (auto slot = slots_.rbegin(); slot != slots_.rend(); ++slot) {
     slot->queue = this;
     slot->next_free = std::exchange(free_, &*slot);
   }
 }
 
-ChainSlot* QueueCore::Take() {
-  return WithRing([this](auto& ring) { return TakeFrom(ring); });
-}
-
 template <typename RingType>
 ChainSlot* QueueCore::TakeFrom(RingType& ring) {
-  if (error_ != nullptr) return nullptr;
   const char* error = nullptr;
   if (!ring.HasNext(error)) return error == nullptr ? nullptr : Break(error);
   ChainSlot* const slot = free_;
   if (slot == nullptr) return Break("more chains are in flight than the queue has entries");
-  slot->Clear();
-  if (error = ring.Take(memory_, *slot); error != nullptr) return Break(error);
-  // A driver must not offer again what it was not given back.
-  uint64_t& ids = ids_[slot->id / 64];
-  if ((ids & IdBit(slot->id)) != 0) return Break("a chain is made available twice");
-  if (descriptors_in_flight_ + slot->count > kMaxDescriptorsInFlight) {
-    return Break("the chains in flight have too many descriptors");
+  const auto first = ring.ReadFirst(*slot, error);
+  if (error != nullptr) return Break(error);
+  // Most chains that are no simple buffer are long anyway: they go another way.
+  if ((first.flags & (kDescriptorNext | kDescriptorIndirect)) != 0 || first.length == 0) {
+    return TakeLong(ring, first, slot);
   }
-  ids |= IdBit(slot->id);
-  descriptors_in_flight_ += slot->count;
+  error = slot->SetOnly(first.address, first.length, (first.flags & kDescriptorWrite) != 0);
+  if (error != nullptr) return Break(error);
+  if (error = ring.EndSingle(first, *slot); error != nullptr) return Break(error);
+  return Claim(slot);
+}
+
+template <typename RingType>
+ChainSlot* QueueCore::TakeLong(RingType& ring, typename RingType::Descriptor first,
+                               ChainSlot* slot) {
+  if (const char* error = ring.TakeLong(memory_, first, *slot); error != nullptr) {
+    return Break(error);
+  }
+  if (slot->overflows()) {
+    if (descriptors_in_flight_ + slot->count > kMaxDescriptorsInFlight) {
+      return Break("the chains in flight have too many descriptors");
+    }
+    descriptors_in_flight_ += slot->count;
+  }
+  return Claim(slot);
+}
+
+ChainSlot* QueueCore::Claim(ChainSlot* slot) {
   free_ = slot->next_free;
-  ++in_flight_;
   ++stats_.popped;
   return slot;
 }
+
+template ChainSlot* QueueCore::TakeFrom(SplitRing& ring);
+template ChainSlot* QueueCore::TakeFrom(PackedRing& ring);
 
 ChainSlot* QueueCore::Break(const char* error) {
   error_ = error;
@@ -47,9 +60,8 @@ ChainSlot* QueueCore::Break(const char* error) {
 }
 
 void QueueCore::Complete(ChainSlot* slot) {
-  if (!abandoned_) {
-    WithRing([slot](auto& ring) { ring.Return(*slot); });
-  }
+  if (abandoned_) return CompleteAbandoned(slot);
+  WithRing([slot](auto& ring) { ring.Return(*slot); });
   ++stats_.completed;
   Free(slot);
 }
@@ -57,9 +69,17 @@ void QueueCore::Complete(ChainSlot* slot) {
 void QueueCore::CompleteAll(absl::Span<ChainSlot* const> slots) {
   if (!abandoned_) {
     WithRing([slots](auto& ring) { ring.ReturnAll(slots); });
+    stats_.completed += slots.size();
+    for (ChainSlot* const slot : slots) Free(slot);
+    return;
   }
-  stats_.completed += slots.size();
-  for (size_t i = 0; i < slots.size(); ++i) Free(slots[i]);  // The last may delete this.
+  for (ChainSlot* const slot : slots) CompleteAbandoned(slot);  // The last may delete this.
+}
+
+void QueueCore::CompleteAbandoned(ChainSlot* slot) {
+  ++stats_.completed;
+  Free(slot);
+  if (in_flight() == 0) delete this;
 }
 
 void QueueCore::PutBack(ChainSlot* slot) {
@@ -75,16 +95,16 @@ void QueueCore::Drop(ChainSlot* slot) {
 }
 
 void QueueCore::Free(ChainSlot* slot) {
-  ids_[slot->id / 64] &= ~IdBit(slot->id);
-  descriptors_in_flight_ -= slot->count;
+  if (slot->overflows()) {
+    descriptors_in_flight_ -= slot->count;
+    slot->ReleaseOverflow();
+  }
   slot->next_free = std::exchange(free_, slot);
-  --in_flight_;
-  if (abandoned_ && in_flight_ == 0) delete this;
 }
 
 void QueueCore::Abandon() {
   abandoned_ = true;
-  if (in_flight_ == 0) delete this;
+  if (in_flight() == 0) delete this;
 }
 
 }  // namespace touchstone

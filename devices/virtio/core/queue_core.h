@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/base/attributes.h"
 #include "absl/types/span.h"
 #include "base/memory/guest_memory.h"
 #include "devices/virtio/core/chain_slot.h"
@@ -23,8 +24,8 @@ namespace touchstone {
 
 class QueueCore {
  public:
-  // Copied descriptors that the chains in flight of one queue may have: what bounds the memory that
-  // a driver can make us hold with indirect tables.
+  // Copied descriptors that the chains in flight of one queue may have together, short chains not
+  // counted: what bounds the memory that a driver can make us hold with indirect tables.
   static constexpr uint32_t kMaxDescriptorsInFlight = 1 << 20;
 
   using Ring = std::variant<SplitRing, PackedRing>;
@@ -33,8 +34,18 @@ class QueueCore {
   QueueCore(const QueueCore&) = delete;
   QueueCore& operator=(const QueueCore&) = delete;
 
+  // Calls `visit` with the ring, whichever it is.
+  template <typename Visit>
+  auto WithRing(Visit visit) {
+    if (SplitRing* split = std::get_if<SplitRing>(&ring_); split != nullptr) return visit(*split);
+    return visit(*std::get_if<PackedRing>(&ring_));
+  }
+
   // The next chain, now in flight; null when there is none or the queue is broken.
-  ChainSlot* Take();
+  ChainSlot* Take() {
+    if (error_ != nullptr) return nullptr;
+    return WithRing([this](auto& ring) { return TakeFrom(ring); });
+  }
   // Gives a chain back to the driver, and its slot back to us. Deletes this when it was the last
   // thing that kept it.
   void Complete(ChainSlot* slot);
@@ -46,16 +57,11 @@ class QueueCore {
   // The VirtQueue is gone: chains in flight complete into nothing. May delete this.
   void Abandon();
 
-  // Calls `visit` with the ring, whichever it is.
-  template <typename Visit>
-  auto WithRing(Visit visit) {
-    if (SplitRing* split = std::get_if<SplitRing>(&ring_); split != nullptr) return visit(*split);
-    return visit(*std::get_if<PackedRing>(&ring_));
-  }
-
   [[nodiscard]] const GuestMemory& memory() const { return memory_; }
   [[nodiscard]] const char* error() const { return error_; }
-  [[nodiscard]] uint32_t in_flight() const { return in_flight_; }
+  [[nodiscard]] uint32_t in_flight() const {
+    return static_cast<uint32_t>(stats_.popped - stats_.completed);
+  }
   [[nodiscard]] const QueueStats& stats() const { return stats_; }
 
  private:
@@ -63,19 +69,21 @@ class QueueCore {
 
   template <typename RingType>
   ChainSlot* TakeFrom(RingType& ring);
-  ChainSlot* Break(const char* error);
-  void Free(ChainSlot* slot);
-
-  [[nodiscard]] uint64_t IdBit(uint16_t id) const { return uint64_t{1} << id % 64; }
+  template <typename RingType>
+  ABSL_ATTRIBUTE_NOINLINE ChainSlot* TakeLong(RingType& ring, typename RingType::Descriptor first,
+                                              ChainSlot* slot);
+  ChainSlot* Claim(ChainSlot* slot);
+  ABSL_ATTRIBUTE_NOINLINE ChainSlot* Break(const char* error);
+  ABSL_ATTRIBUTE_NOINLINE void CompleteAbandoned(ChainSlot* slot);
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void Free(ChainSlot* slot);
 
   const GuestMemory memory_;
   Ring ring_;
   const char* error_ = nullptr;  // What is wrong with the queue.
   bool abandoned_ = false;
-  uint32_t in_flight_ = 0;
-  uint32_t descriptors_in_flight_ = 0;
-  ChainSlot* free_ = nullptr;  // The slot used last is taken first: it is in the cache.
-  std::vector<uint64_t> ids_;  // Bit n: id n is in flight.
+  uint32_t descriptors_in_flight_ = 0;  // Of chains that overflow their slot.
+  ChainSlot* free_ = nullptr;           // The slot used last is taken first: it is in the cache.
+  std::vector<uint64_t> ids_;           // Bit n: id n is in flight.
   std::vector<ChainSlot> slots_;
   QueueStats stats_;
 };

@@ -6,10 +6,16 @@
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_CORE_SPLIT_RING_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_CORE_SPLIT_RING_H_
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <vector>
 
+#include "absl/base/attributes.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/endian.h"
+#include "base/memory/guest_array.h"
 #include "base/memory/guest_memory.h"
 #include "base/memory/guest_window.h"
 #include "devices/virtio/core/chain_slot.h"
@@ -17,21 +23,48 @@
 
 namespace touchstone {
 
+// Of the driver and the device area (Virtio 1.2, 2.7.6 and 2.7.8); the ring follows, and after it
+// an event index.
+inline constexpr uint32_t kSplitRingFlags = 0;
+inline constexpr uint32_t kSplitRingIndex = 2;
+inline constexpr uint32_t kSplitRingHeader = 4;
+
+// A used element (Virtio 1.2, 2.7.8).
+struct SplitUsedElement {
+  Le32 id;
+  Le32 length;
+};
+static_assert(sizeof(SplitUsedElement) == 8);
+
 class SplitRing {
  public:
+  using Descriptor = SplitDescriptor;
+
   // InvalidArgument for a size that is 0, no power of two or above 32768, or areas that are not
   // aligned; OutOfRange for areas that are not all guest memory.
   static absl::StatusOr<SplitRing> Create(const GuestMemory& memory, const QueueLayout& layout,
                                           uint64_t features, const QueuePosition& position);
 
   // True when a chain is available. Sets `error` when the driver's index makes no sense.
-  bool HasNext(const char*& error);
-  // Copies the next chain, which HasNext found. Returns what is wrong with it, or null.
-  const char* Take(const GuestMemory& memory, ChainSlot& slot);
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool HasNext(const char*& error);
+  // Takes the next chain, which HasNext found: its first descriptor is copied here. Sets `error`
+  // when it makes no sense.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE SplitDescriptor ReadFirst(ChainSlot& slot, const char*& error);
+  // It is the only one, and is in the slot. Returns what is wrong, or null.
+  const char* EndSingle(SplitDescriptor /*first*/, ChainSlot& /*slot*/) { return nullptr; }
+  // Copies a chain of more than one descriptor, or a table of them, into the slot. Returns what is
+  // wrong with it, or null.
+  const char* TakeLong(const GuestMemory& memory, SplitDescriptor descriptor, ChainSlot& slot);
   // Takes back the last Take.
-  void Untake(const ChainSlot& slot);
+  void Untake(const ChainSlot& slot) {
+    --next_available_;
+    in_flight_[slot.id] = 0;
+  }
   // Returns a chain that Take copied.
-  void Return(const ChainSlot& slot);
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void Return(const ChainSlot& slot) {
+    PutUsed(slot);
+    PublishUsed();
+  }
   // Returns several, of which the driver sees all or none.
   void ReturnAll(absl::Span<ChainSlot* const> slots);
 
@@ -42,28 +75,79 @@ class SplitRing {
   bool NeedsSignal();
 
   [[nodiscard]] QueuePosition position() const;
-  // Ids are below this.
-  [[nodiscard]] uint32_t id_limit() const { return size_; }
 
  private:
-  SplitRing(const QueueLayout& layout, uint64_t features, const QueuePosition& position,
-            GuestWindow descriptors, GuestWindow driver, GuestWindow device);
+  static constexpr const char* kBeyondTable = "a descriptor index is beyond the end of the table";
+
+  using Descriptors = GuestArray<SplitDescriptor, kDescriptorSize>;
+  using Available = GuestArray<uint16_t>;
+  using Used = GuestArray<SplitUsedElement, 4>;
+
+  SplitRing(uint64_t features, const QueuePosition& position, Descriptors descriptors,
+            Available available, GuestWindow driver, Used used, GuestWindow device);
+  [[nodiscard]] uint32_t size() const { return descriptors_.count(); }
   void PutUsed(const ChainSlot& slot);
   void PublishUsed();
-  const char* TakeIndirect(const GuestMemory& memory, const SplitDescriptor& table, uint32_t count,
-                           ChainSlot& slot) const;
+  const char* TakeIndirect(const GuestMemory& memory, SplitDescriptor table, uint32_t count,
+                           ChainBuilder chain) const;
 
-  const uint32_t size_;
-  const bool event_index_;
-  const bool indirect_;
+  bool event_index_;
+  bool indirect_;
   uint16_t next_available_;
   uint16_t seen_available_;  // The driver's index when it was last read.
   uint16_t next_used_;
   uint16_t signalled_used_;  // next_used_ when NeedsSignal was last asked.
-  GuestWindow descriptors_;
+  Descriptors descriptors_;
+  Available available_;
+  Used used_;
   GuestWindow driver_;
   GuestWindow device_;
+  std::vector<uint8_t> in_flight_;  // Whether the chain of this head is.
 };
+
+// --- The path of every chain, in the header so that it becomes one function of the queue.
+
+inline bool SplitRing::HasNext(const char*& error) {
+  if (seen_available_ != next_available_) return true;
+  // Acquire: the entries and descriptors that the driver wrote before the index are seen.
+  seen_available_ = driver_.Load<uint16_t>(kSplitRingIndex, std::memory_order_acquire);
+  const uint16_t waiting = static_cast<uint16_t>(seen_available_ - next_available_);
+  if (waiting == 0) return false;
+  if (waiting > size()) {
+    error = "the available index is further ahead than the queue is long";
+    return false;
+  }
+  return true;
+}
+
+inline SplitDescriptor SplitRing::ReadFirst(ChainSlot& slot, const char*& error) {
+  // Relaxed: ordered by HasNext.
+  const uint16_t head = available_.LoadWrapped(next_available_, std::memory_order_relaxed);
+  ++next_available_;
+  if (head >= size()) {
+    error = kBeyondTable;
+    return {};
+  }
+  // A driver must not offer again what it was not given back.
+  if (in_flight_[head] != 0) {
+    error = "a chain is made available twice";
+    return {};
+  }
+  in_flight_[head] = 1;
+  slot.id = head;
+  return descriptors_.Read(head);
+}
+
+inline void SplitRing::PutUsed(const ChainSlot& slot) {
+  used_.WriteWrapped(next_used_, {.id = uint32_t{slot.id}, .length = slot.written});
+  ++next_used_;
+  in_flight_[slot.id] = 0;
+}
+
+inline void SplitRing::PublishUsed() {
+  // Release: Virtio 1.2, 2.7.8.2: the element MUST be visible before the index.
+  device_.Store<uint16_t>(kSplitRingIndex, next_used_, std::memory_order_release);
+}
 
 }  // namespace touchstone
 

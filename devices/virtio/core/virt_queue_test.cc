@@ -2,7 +2,16 @@
 
 #include "devices/virtio/core/virt_queue.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstddef>
 #include <cstdlib>
+#include <iterator>
 #include <new>
 #include <numeric>
 #include <string>
@@ -525,6 +534,43 @@ TEST_P(VirtQueueTest, LongChainsNeedNoAllocationOnceOneWasServed) {
   std::move(*queue.Pop()).Complete();
 
   EXPECT_EQ(allocations, before);
+}
+
+// From here on this process may only end.
+void ForbidSystemCalls() {
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+  };
+  const sock_fprog filter = {std::size(program), program};
+  CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+  CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+}
+
+TEST_P(VirtQueueTest, ShortChainsNeedNoSystemCall) {
+  VirtQueue queue = Make();
+  driver_.Chain().Readable({1}).Send();
+  const auto serve = [&queue] {
+    ForbidSystemCalls();
+    queue.DisableKicks();
+    ReadableChain chain = *queue.Pop();
+    const bool read = chain.ReadObject<uint8_t>().ok();
+    std::move(chain).Complete();
+    _exit(read && queue.NeedsSignal() && !queue.EnableKicks() ? 7 : 1);
+  };
+
+  EXPECT_EXIT(serve(), testing::ExitedWithCode(7), "");
+}
+
+TEST_P(VirtQueueTest, ASystemCallWouldBeSeen) {
+  const auto call = [] {
+    ForbidSystemCalls();
+    syscall(SYS_getpid);
+  };
+
+  EXPECT_EXIT(call(), testing::KilledBySignal(SIGSYS), "");
 }
 
 TEST_P(VirtQueueTest, RefusesAreasThatAreNotAllGuestMemory) {
