@@ -3,10 +3,12 @@
 // afterwards.
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,13 +39,17 @@ constexpr uint64_t kValues[] = {0, 1, ~uint64_t{0}, 0x8000'7FFF'0001'FFFE};
 constexpr uint64_t kDense = 0x100;
 constexpr uint64_t kStride = 61;
 
-// A machine with every device that needs nothing of the host. No vCPU runs: the test is the guest.
+// A machine with every device that needs no privilege. No vCPU runs: the test is the guest.
 class RegisterSweepTest : public testing::Test {
  protected:
   RegisterSweepTest()
-      : loop_(EpollLoop::Create().value()), kernel_(memfd_create("kernel", MFD_CLOEXEC)) {
+      : loop_(EpollLoop::Create().value()),
+        kernel_(memfd_create("kernel", MFD_CLOEXEC)),
+        disk_(memfd_create("disk", MFD_CLOEXEC)) {
     const std::vector<uint8_t> image = BuildBzImage({});
     EXPECT_EQ(write(kernel_.get(), image.data(), image.size()), static_cast<ssize_t>(image.size()));
+    EXPECT_EQ(ftruncate(disk_.get(), 1 << 20), 0);
+    EXPECT_NE(mkdtemp(folder_), nullptr);
     RunConfig config;
     config.set_kernel("/proc/self/fd/" + std::to_string(kernel_.get()));
     config.mutable_mem()->set_size(64);
@@ -54,8 +60,16 @@ class RegisterSweepTest : public testing::Test {
       serial.set_type(SerialConfig::SINK);
       serial.set_hardware(hardware);
     }
+    config.add_block()->set_path("/proc/self/fd/" + std::to_string(disk_.get()));
+    config.mutable_vsock()->set_cid(3);
+    config.mutable_vsock()->set_socket(std::string(folder_) + "/vsock");
     ApplyDefaults(config);
     machine_ = BuildMachine(config, {&hypervisor_, loop_.get(), &SystemClock()}, [] {}).value();
+  }
+
+  ~RegisterSweepTest() override {
+    machine_.reset();
+    std::filesystem::remove_all(folder_);
   }
 
   Bus& mmio() { return machine_->mmio(); }
@@ -121,8 +135,16 @@ class RegisterSweepTest : public testing::Test {
   FakeHypervisor hypervisor_;
   std::unique_ptr<EpollLoop> loop_;
   ScopedFd kernel_;
+  ScopedFd disk_;
+  char folder_[32] = "/tmp/register_sweep.XXXXXX";
   std::unique_ptr<Machine> machine_;
 };
+
+TEST_F(RegisterSweepTest, EveryDeviceIsThere) {
+  for (const uint32_t device : {3, 2, 4, 19}) {  // Console, block, entropy, socket.
+    EXPECT_TRUE(Find(0x10401AF4 + (device << 16)).has_value()) << device;
+  }
+}
 
 TEST_F(RegisterSweepTest, EveryPort) {
   // Quadwords do not exist on the port bus; they straddle registers all the same.

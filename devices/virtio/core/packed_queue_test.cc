@@ -96,6 +96,7 @@ TEST_F(PackedQueueTest, WriteFlagSaysWhetherTheLengthCounts) {
   EXPECT_EQ(ring_.descriptor(0).flags, kPackedDescriptorAvailable | kPackedDescriptorUsed);
 }
 
+// KE-15.
 TEST_F(PackedQueueTest, EndlessList) {
   for (uint32_t i = 0; i < kSize; ++i) {
     ring_.MakeAvailable(i, {kBuffer, 1, 0, kDescriptorNext}, true);
@@ -111,6 +112,7 @@ TEST_F(PackedQueueTest, ReadableAfterWritable) {
   EXPECT_THAT(PopError(), HasSubstr("readable buffer follows"));
 }
 
+// KE-21.
 TEST_F(PackedQueueTest, IdAvailableTwiceInFlight) {
   ring_.MakeAvailable(0, {kBuffer, 1, 0xFFFF, kDescriptorWrite}, true);
   ring_.MakeAvailable(1, {kBuffer, 1, 0xFFFF, kDescriptorWrite}, true);

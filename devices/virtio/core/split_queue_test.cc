@@ -69,6 +69,7 @@ TEST_F(SplitQueueTest, AvailableIndexBehind) {
   EXPECT_THAT(PopError(), HasSubstr("further ahead"));
 }
 
+// KE-15.
 TEST_F(SplitQueueTest, ChainToItself) {
   ring_.SetDescriptor(0, {kBuffer, 1, kDescriptorNext, 0});
   ring_.MakeAvailable(0);
@@ -143,6 +144,7 @@ TEST_F(SplitQueueTest, EmptyBuffersAreNothing) {
   EXPECT_EQ(chain.writable(), 0u);
 }
 
+// KE-21.
 TEST_F(SplitQueueTest, HeadAvailableTwiceInFlightBreaksTheQueueAndHarmsNothing) {
   ring_.SetDescriptor(5, {kBuffer, 4, kDescriptorWrite, 0});
   ring_.Stage(5);
@@ -169,6 +171,7 @@ TEST_F(SplitQueueTest, HeadMayComeAgainAfterItWasReturned) {
   EXPECT_EQ(ring_.used_index(), 2);
 }
 
+// KE-19.
 TEST_F(SplitQueueTest, InFlightIsBoundedByTheQueue) {
   for (uint16_t i = 0; i < kSize; ++i) ring_.SetDescriptor(i, {kBuffer, 1, kDescriptorWrite, 0});
   for (uint16_t i = 0; i < kSize; ++i) ring_.MakeAvailable(i);
@@ -261,6 +264,7 @@ TEST_F(SplitQueueTest, IndirectIndexBeyondItsTable) {
   EXPECT_THAT(PopError(), HasSubstr("beyond the end of its indirect table"));
 }
 
+// KE-15.
 TEST_F(SplitQueueTest, IndirectLoop) {
   ring_.SetDescriptor(0, {kTable, 16, kDescriptorIndirect, 0});
   SetIndirect(0, {kBuffer, 1, kDescriptorNext, 0});

@@ -564,7 +564,7 @@ TEST_P(VirtQueueTest, ShortChainsNeedNoSystemCall) {
   EXPECT_EXIT(serve(), testing::ExitedWithCode(7), "");
 }
 
-TEST_P(VirtQueueTest, ASystemCallWouldBeSeen) {
+TEST(SystemCallDeathTest, ASystemCallWouldBeSeen) {
   const auto call = [] {
     ForbidSystemCalls();
     syscall(SYS_getpid);
@@ -593,7 +593,7 @@ TEST_P(VirtQueueTest, RefusesAreasThatAreNotAllGuestMemory) {
   }
 }
 
-// The ring starts in memory and ends in it, with a hole between.
+// KE-17: the ring starts in memory and ends in it, with a hole between.
 TEST_P(VirtQueueTest, RefusesAreasWithAHoleInside) {
   const GuestMemory memory =
       GuestMemory::Create({{{GuestAddress{0x10000}, 0x1000}, {GuestAddress{0x12000}, 0x10000}}}, {})
@@ -611,6 +611,7 @@ TEST_P(VirtQueueTest, RefusesAreasWithAHoleInside) {
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("descriptor area"));
 }
 
+// KE-18: nothing is ever divided by a size of 0.
 TEST_P(VirtQueueTest, RefusesImpossibleSizes) {
   QueueLayout layout = driver_.layout();
   const auto code = [&](uint32_t size) {

@@ -346,6 +346,7 @@ TEST_F(VirtioPciTest, EnabledQueueDoesNotChange) {
   EXPECT_TRUE(Echoes(0));
 }
 
+// KE-18.
 TEST_F(VirtioPciTest, QueueSizesOutOfBoundsAreIgnored) {
   for (const uint16_t size : {0, 17, 32768, 0xFFFF}) Put<uint16_t>(kVirtioQueueSize, size);
   EXPECT_EQ(Get<uint16_t>(kVirtioQueueSize), 16);

@@ -579,7 +579,7 @@ TEST_F(VsockTest, ShortPacketIsDropped) {
   EXPECT_EQ(bench_.device().stats().malformed, 1u);
 }
 
-// A header that promises 64 KiB, and nothing behind it.
+// A header that promises 64 KiB, and nothing behind it (KE-28).
 TEST_F(VsockTest, LengthBeyondTheBufferIsReset) {
   const std::shared_ptr<FakeVsockEnd> end = Connected();
   VsockHeader header = VsockBench::Packet(VsockOp::kReadWrite, kPorts);
@@ -591,6 +591,7 @@ TEST_F(VsockTest, LengthBeyondTheBufferIsReset) {
   EXPECT_EQ(end->Read(), "");
 }
 
+// KE-27.
 TEST_F(VsockTest, PayloadOutsideOfMemoryIsReset) {
   const std::shared_ptr<FakeVsockEnd> end = Connected();
   VsockHeader header = VsockBench::Packet(VsockOp::kReadWrite, kPorts);
@@ -698,6 +699,7 @@ TEST_F(VsockTest, PacketsWaitWhileResetsAreNotTaken) {
   EXPECT_TRUE(bench_.host().accepting());
 }
 
+// KE-29: connections, and what they may keep waiting, are bounded.
 TEST_F(VsockTest, OneConnectionTooManyIsReset) {
   FakeVsockHost::Program& program = bench_.host().Listen(80);
   for (uint32_t i = 0; i < VsockMuxer::kMaxConnections; ++i) {
@@ -713,7 +715,7 @@ TEST_F(VsockTest, OneConnectionTooManyIsReset) {
   EXPECT_FALSE(bench_.host().accepting());
 }
 
-// The guest is promised little room once many connections have much.
+// The guest is promised little room once many connections have much (KE-29).
 TEST_F(VsockTest, PromisedBuffersAreBounded) {
   bench_.host().Listen(80);
   uint64_t promised = 0;
