@@ -39,6 +39,13 @@ class VirtioDevice {
     VirtioInterrupt* interrupt = nullptr;  // Borrowed until Reset.
   };
 
+  // Memory of the host's that the driver may access beside its queues (Virtio 1.2, 2.10). What is
+  // in it is for the device type to say.
+  struct SharedMemory {
+    uint8_t id = 0;
+    uint64_t size = 0;  // A multiple of 4 KiB, not 0.
+  };
+
   virtual ~VirtioDevice() = default;
 
   // Virtio 1.2, section 5.
@@ -47,6 +54,10 @@ class VirtioDevice {
   [[nodiscard]] virtual absl::Span<const uint16_t> max_queue_sizes() const = 0;
   // What is offered (virtio_features.h for the bits that belong to no device type).
   [[nodiscard]] virtual uint64_t features() const = 0;
+
+  // Regions with different ids; most devices have none. Does not change. (GET_SHMEM_CONFIG of
+  // vhost-user.)
+  [[nodiscard]] virtual absl::Span<const SharedMemory> shared_memory() const { return {}; }
 
   // Accesses to the configuration, of any offset and size. `data` of a read comes filled with 0,
   // which is what the device leaves where it has nothing.

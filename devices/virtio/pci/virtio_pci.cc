@@ -70,15 +70,20 @@ absl::StatusOr<std::unique_ptr<VirtioPci>> VirtioPci::Create(VirtioDevice& devic
     ASSIGN_OR_RETURN(EventFd kick, EventFd::Create());
     kicks.push_back(std::make_shared<const EventFd>(std::move(kick)));
   }
-  std::unique_ptr<VirtioPci> self(new VirtioPci(device, std::move(options), std::move(kicks)));
+  absl::StatusOr<SharedMemoryBar> shared_memory = SharedMemoryBar::Create(device.shared_memory());
+  if (!shared_memory.ok()) return Annotate(shared_memory.status(), options.name);
+  std::unique_ptr<VirtioPci> self(
+      new VirtioPci(device, std::move(options), std::move(kicks), *std::move(shared_memory)));
   RETURN_IF_ERROR(self->AddCapabilities());
   return self;
 }
 
-VirtioPci::VirtioPci(VirtioDevice& device, Options options, CommonConfig::Kicks kicks)
+VirtioPci::VirtioPci(VirtioDevice& device, Options options, CommonConfig::Kicks kicks,
+                     SharedMemoryBar shared_memory)
     : device_(device),
       options_(std::move(options)),
       kicks_(std::move(kicks)),
+      shared_memory_(std::move(shared_memory)),
       msix_(VectorsFor(kicks_.size()), *options_.msi),
       interrupt_(msix_, VectorsFor(kicks_.size()), kicks_.size()),
       config_(ConfigSpace::Header::kEndpoint, IdentityOf(device.device_id()),
@@ -118,7 +123,7 @@ absl::Status VirtioPci::AddCapabilities() {
   ASSIGN_OR_RETURN(const uint8_t power,
                    config_.AddCapability(kPciCapabilityPowerManagement, kPowerManagement));
   config_.SetWritable<uint16_t>(power + kPowerState, 3);
-  return absl::OkStatus();
+  return shared_memory_.empty() ? absl::OkStatus() : shared_memory_.AddTo(config_);
 }
 
 // Virtio 1.2, 4.1.4: struct virtio_pci_cap and what follows it.
@@ -174,9 +179,16 @@ void VirtioPci::WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) {
   }
 }
 
-std::vector<PciFunctionBar> VirtioPci::bars() { return {{kBar, this}}; }
+std::vector<PciFunctionBar> VirtioPci::bars() {
+  if (shared_memory_.empty()) return {{kBar, this}};
+  return {{kBar, this}, {shared_memory_.bar(), &shared_memory_}};
+}
 
-void VirtioPci::BarMoved(int /*index*/, std::optional<uint64_t> address) {
+void VirtioPci::BarMoved(int index, std::optional<uint64_t> address) {
+  if (index == SharedMemoryBar::kIndex) {
+    if (options_.on_shared_memory_moved) options_.on_shared_memory_moved(address);
+    return;
+  }
   MutexLock lock(mutex_);
   bar_address_ = address;
   UpdateKickAddresses();

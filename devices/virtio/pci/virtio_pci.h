@@ -38,6 +38,7 @@
 #include "devices/virtio/core/virtio_device.h"
 #include "devices/virtio/pci/common_config.h"
 #include "devices/virtio/pci/pci_interrupt.h"
+#include "devices/virtio/pci/shared_memory_bar.h"
 
 namespace touchstone {
 
@@ -60,6 +61,9 @@ class VirtioPci final : public PciFunction, public BusDevice {
     // whenever they changed. Registers before the driver is ready, and what firmware does with the
     // BAR, cost no call. Called under this object's lock; must not call back.
     std::function<void(absl::Span<const KickAddress>)> on_kick_addresses;
+    // Where the BAR with the device's shared memory is decoded now, or that it is not: the machine
+    // maps the regions there. The root's lock is held; must not call back.
+    std::function<void(std::optional<uint64_t>)> on_shared_memory_moved;
   };
 
   // Writing anything at `offset` of BAR 0 signals `event`.
@@ -68,13 +72,18 @@ class VirtioPci final : public PciFunction, public BusDevice {
     const EventFd* event = nullptr;
   };
 
-  // ResourceExhausted when the device has more queues than the layout has room for, or the host no
-  // more descriptors.
+  // ResourceExhausted when the device has more queues or shared memory than the layout has room
+  // for, or the host no more descriptors; InvalidArgument for shared memory that cannot be.
   static absl::StatusOr<std::unique_ptr<VirtioPci>> Create(VirtioDevice& device, Options options);
   ~VirtioPci() override;
 
   // One for each queue; valid as long as this.
   [[nodiscard]] std::vector<NotifyPoint> notify_points() const;
+
+  // The device's shared memory, by offsets in its BAR.
+  [[nodiscard]] absl::Span<const SharedMemoryBar::Region> shared_memory() const {
+    return shared_memory_.regions();
+  }
 
   // Resets the device, as the driver can: no queue runs afterwards.
   void Reset();
@@ -93,7 +102,8 @@ class VirtioPci final : public PciFunction, public BusDevice {
   void Write(uint64_t offset, absl::Span<const uint8_t> data) override;
 
  private:
-  VirtioPci(VirtioDevice& device, Options options, CommonConfig::Kicks kicks);
+  VirtioPci(VirtioDevice& device, Options options, CommonConfig::Kicks kicks,
+            SharedMemoryBar shared_memory);
   absl::Status AddCapabilities();
   absl::StatusOr<uint8_t> AddVirtioCapability(uint8_t type, uint32_t offset, uint32_t length,
                                               absl::Span<const uint8_t> more);
@@ -109,6 +119,7 @@ class VirtioPci final : public PciFunction, public BusDevice {
   VirtioDevice& device_;
   const Options options_;
   const CommonConfig::Kicks kicks_;
+  SharedMemoryBar shared_memory_;
   Msix msix_;
   PciInterrupt interrupt_;
 
