@@ -32,7 +32,6 @@ DeviceKit KitOf(Console::Kind kind) {
                     .queue = 1,
                     .readable = {{'h', 'e', 'l', 'l', 'o'}},
                     .is_answer = IsReturned}}};
-  kit.looks_late = true;
   kit.requests.push_back({.name = "OutputPieces",
                           .queue = 1,
                           .readable = {{1}, std::vector<uint8_t>(5000, 2), {3}},
@@ -84,6 +83,7 @@ void ConsoleUnderTest::HostEvent(uint8_t kind, absl::Span<const uint8_t> bytes) 
 
 DeviceKit ConsoleKit() {
   DeviceKit kit = KitOf(Console::Kind::kSingle);
+  kit.late_queues = {{.queue = 0, .events = {{.kind = 0, .bytes = {'x'}}}}};
   kit.requests.push_back({.name = "Input",
                           .writable = {16},
                           .events = {{.kind = 0, .bytes = {'t', 'y', 'p', 'e', 'd'}}},
@@ -102,6 +102,14 @@ DeviceKit ConsolePortsKit() {
   kit.requests.push_back(Control("ConsoleReady", Message(0, ConsoleEvent::kPortReady, 1)));
   kit.requests.push_back(Control("PortOpen", Message(1, ConsoleEvent::kPortOpen, 1)));
   kit.requests.push_back(Control("ShortMessage", {1, 2, 3}));
+  // Events are those of the last port: the other one's input has none.
+  kit.late_queues = {
+      {.queue = 0},
+      {.queue = kConsoleControlToDriver,
+       .requests = {Control("DeviceReady", Message(0, ConsoleEvent::kDeviceReady, 1))}},
+      {.queue = 4,
+       .requests = {Control("PortOpen", Message(1, ConsoleEvent::kPortOpen, 1))},
+       .events = {{.kind = 0, .bytes = {'x'}}}}};
   return kit;
 }
 

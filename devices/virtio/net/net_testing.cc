@@ -140,8 +140,8 @@ DeviceKit NetKit() { return KitOf(1); }
 
 DeviceKit NetPairsKit() {
   DeviceKit kit = KitOf(2);
-  // At the rings of pairs that are not active.
-  kit.looks_late = true;
+  // The rings of the second pair, which is not active at first.
+  kit.late_queues = {{.queue = 2}, {.queue = 3}};
   kit.requests.push_back(Command("BothPairs", 4, kNetMultiqueue, {4, 0, 2, 0}));
   kit.requests.push_back(Command("OnePair", 4, kNetMultiqueue, {4, 0, 1, 0}));
   return kit;

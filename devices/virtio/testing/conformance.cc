@@ -113,6 +113,30 @@ void VirtioConformance::HostDoes(const TestRequest& request) {
   }
 }
 
+const LateQueue* VirtioConformance::FindLate(uint16_t queue) const {
+  for (const LateQueue& late : GetParam().kit.late_queues) {
+    if (late.queue == queue) return &late;
+  }
+  return nullptr;
+}
+
+bool VirtioConformance::RestartToLookAt(uint16_t queue) {
+  guest_->Restart();
+  const LateQueue* const late = FindLate(queue);
+  if (late == nullptr) return true;
+  for (const TestRequest& request : late->requests) Answers(request);
+  return !late->requests.empty() || !late->events.empty();
+}
+
+void VirtioConformance::LookAt(uint16_t queue) {
+  host_->Kick(queue);
+  Turn();
+  const LateQueue* const late = FindLate(queue);
+  if (late == nullptr) return;
+  for (const HostEvent& event : late->events) subject_->HostEvent(event.kind, event.bytes);
+  Turn();
+}
+
 bool VirtioConformance::Answers(const TestRequest& request, bool indirect) {
   const uint16_t id = Send(request, indirect);
   Work(request);

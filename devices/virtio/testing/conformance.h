@@ -64,10 +64,15 @@ class VirtioConformance : public testing::TestWithParam<ConformanceCase> {
   void HostDoes(const TestRequest& request);
   // Lets the device work until nothing is left to do.
   void Turn();
+  // Restarts the driver, so that LookAt makes the device look at the ring of this queue. False when
+  // nothing can.
+  bool RestartToLookAt(uint16_t queue);
+  void LookAt(uint16_t queue);
   // Sends, works and looks at the answer.
   bool Answers(const TestRequest& request, bool indirect = false);
   bool AnswersFirst() { return Answers(FirstRequest()); }
 
+  [[nodiscard]] const LateQueue* FindLate(uint16_t queue) const;
   [[nodiscard]] bool packed() const;
   [[nodiscard]] size_t queue_count() const { return host_->max_queue_sizes().size(); }
   [[nodiscard]] VirtioDevice& device() { return subject_->device(); }

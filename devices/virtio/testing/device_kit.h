@@ -60,15 +60,23 @@ struct TestRequest {
   std::function<bool(const DriverQueue::Used&)> is_answer;
 };
 
+// A ring that the device looks at only when it has something for the driver, so that what is wrong
+// with it shows later.
+struct LateQueue {
+  uint16_t queue = 0;
+  // What gives the device something: requests of other queues, then events. Without any the suite
+  // leaves the hostile rings of this queue out.
+  std::vector<TestRequest> requests;
+  std::vector<HostEvent> events;
+};
+
 struct DeviceKit {
   // Makes a device. The loop outlives it.
   std::function<std::unique_ptr<TestDevice>(ManualLoop&)> make;
   // The typical ones first: the first needs no feature, and is what the suites send when any
   // request will do.
   std::vector<TestRequest> requests;
-  // The device looks at some of its rings only when it has something for the driver, so that what
-  // is wrong with them shows later.
-  bool looks_late = false;
+  std::vector<LateQueue> late_queues;
 };
 
 }  // namespace touchstone

@@ -24,12 +24,27 @@
 
 namespace touchstone {
 
+// Mistakes that the suite for all devices has to find.
+enum class EchoDefect {
+  kNone,
+  kWrongByte,            // In each answer.
+  kWrongLength,          // The driver is told of a byte that was not written.
+  kAnswersTooLate,       // Only when the next request comes.
+  kNoLateInterrupt,      // For what completes outside of Handle.
+  kKeepsChains,          // When the queue stops.
+  kLosesEmptyChains,     // Never returns a chain with nothing to read.
+  kConfigBeyondEnd,      // Bytes where there are none.
+  kConfigIgnoresOffset,  // Of a read.
+  kRestoresPart,         // Of a state that it accepts.
+  kRestoresAndRefuses,   // A state that it does not.
+};
+
 class EchoDevice final : public QueueDevice {
  public:
   static constexpr uint32_t kDeviceId = 42;
   static constexpr uint64_t kOwnFeature = 1 << 5;  // Changes nothing.
 
-  explicit EchoDevice(EventLoop& loop);
+  explicit EchoDevice(EventLoop& loop, EchoDefect defect = EchoDefect::kNone);
 
   void ReadConfig(uint32_t offset, absl::Span<uint8_t> data) override;
   void WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) override;
@@ -46,14 +61,16 @@ class EchoDevice final : public QueueDevice {
 
   void Handle(uint16_t queue, ReadableChain chain) override;
   void Drain(uint16_t queue) override;
+  void Echo(ReadableChain chain) const;
 
+  const EchoDefect defect_;
   std::array<uint8_t, 5> config_ = {1, 2, 3, 4, 5};
   std::deque<ReadableChain> kept_;
 };
 
 class EchoUnderTest final : public TestDevice {
  public:
-  explicit EchoUnderTest(ManualLoop& loop) : echo_(loop) {}
+  EchoUnderTest(ManualLoop& loop, EchoDefect defect) : echo_(loop, defect) {}
 
   [[nodiscard]] VirtioDevice& device() override { return echo_; }
   void HostEvent(uint8_t kind, absl::Span<const uint8_t> bytes) override;
@@ -62,7 +79,7 @@ class EchoUnderTest final : public TestDevice {
   EchoDevice echo_;
 };
 
-DeviceKit EchoKit();
+DeviceKit EchoKit(EchoDefect defect = EchoDefect::kNone);
 
 }  // namespace touchstone
 
