@@ -2,20 +2,16 @@
 // part of the time, directly and over PCI.
 
 #include <cstdint>
-#include <memory>
 #include <random>
 #include <vector>
 
 #include "base/event/manual_loop.h"
 #include "base/log.h"
+#include "bench/support/bench_guest.h"
 #include "benchmark/benchmark.h"
 #include "devices/virtio/block/block.h"
 #include "devices/virtio/block/block_testing.h"
 #include "devices/virtio/block/fake_block_io.h"
-#include "devices/virtio/core/virtio_features.h"
-#include "devices/virtio/testing/direct_host.h"
-#include "devices/virtio/testing/guest_driver.h"
-#include "devices/virtio/testing/pci_host.h"
 
 namespace touchstone {
 namespace {
@@ -28,32 +24,22 @@ struct Rig {
   Rig(bool pci, bool packed)
       : fake(kDiskSize),
         device(loop, {.sectors = kDiskSize / kBlockSector, .packed_ring = packed, .queues = 1},
-               fake.Maker()) {
+               fake.Maker()),
+        guest(device, loop, pci, {.features = ~uint64_t{0}, .queue_memory = kQueueMemory}) {
     fake.record = false;
-    const GuestMemory memory = GuestDriver::MemoryFor(1, kQueueMemory);
-    if (pci) {
-      host = std::make_unique<PciHost>(device, memory);
-    } else {
-      host = std::make_unique<DirectHost>(device, memory);
-    }
-    guest = std::make_unique<GuestDriver>(
-        *host, GuestDriver::Options{.features = ~uint64_t{0}, .queue_memory = kQueueMemory});
-    guest->Start();
-    loop.RunReady();
   }
 
   ManualLoop loop;
   FakeDisk fake;
   Block device;
-  std::unique_ptr<VirtioHost> host;
-  std::unique_ptr<GuestDriver> guest;
+  BenchGuest guest;
 };
 
 // Batches of kBatch requests of `size` bytes; `next_sector` says where each begins.
 template <typename NextSector>
 void Run(benchmark::State& state, BlockRequestType type, uint32_t size, NextSector next_sector) {
   Rig rig(state.range(0) != 0, state.range(1) != 0);
-  DriverQueue& queue = rig.guest->queue(0);
+  DriverQueue& queue = rig.guest.queue(0);
   const std::vector<uint8_t> data(size, 0x5A);
   for (auto _ : state) {
     for (int i = 0; i < kBatch; ++i) {
@@ -65,8 +51,7 @@ void Run(benchmark::State& state, BlockRequestType type, uint32_t size, NextSect
         chain.Writable(size).Writable(1).Indirect().Send();
       }
     }
-    rig.guest->Kick(0);
-    rig.loop.RunReady();
+    rig.guest.Kick(0);
     for (int i = 0; i < kBatch; ++i) CHECK(queue.PollUsed()->data.back() == 0);
   }
   state.SetItemsProcessed(state.iterations() * kBatch);

@@ -5,19 +5,18 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/event/manual_loop.h"
 #include "base/event_fd.h"
 #include "base/log.h"
+#include "bench/support/bench_guest.h"
 #include "benchmark/benchmark.h"
 #include "devices/virtio/core/virtio_features.h"
 #include "devices/virtio/net/net.h"
 #include "devices/virtio/net/net_backend.h"
 #include "devices/virtio/net/net_protocol.h"
-#include "devices/virtio/testing/direct_host.h"
-#include "devices/virtio/testing/guest_driver.h"
-#include "devices/virtio/testing/pci_host.h"
 
 namespace touchstone {
 namespace {
@@ -66,37 +65,19 @@ class EndlessBackend final : public NetBackend {
 };
 
 struct Rig {
-  explicit Rig(bool pci, uint64_t features = kNetMergeable) {
-    auto backend = std::make_unique<EndlessBackend>();
-    port = &backend->port(0);
-    device = std::make_unique<Net>(std::move(backend), Net::Options{}, loop);
-    const GuestMemory memory = GuestDriver::MemoryFor(3, kQueueMemory);
-    if (pci) {
-      transport = std::make_unique<PciHost>(*device, memory);
-    } else {
-      transport = std::make_unique<DirectHost>(*device, memory);
-    }
-    guest = std::make_unique<GuestDriver>(
-        *transport, GuestDriver::Options{.features = features | kVirtioEventIndex,
-                                         .queue_memory = kQueueMemory});
-    guest->Start();
-    loop.RunReady();
-  }
-
-  // Kicks, serves, and takes back what was served; returns how many chains.
-  int Serve(uint16_t queue) {
-    guest->Kick(queue);
-    loop.RunReady();
-    int served = 0;
-    while (guest->queue(queue).PollUsed().has_value()) ++served;
-    return served;
-  }
+  explicit Rig(bool pci) : Rig(pci, std::make_unique<EndlessBackend>()) {}
 
   ManualLoop loop;
   EndlessPort* port;
-  std::unique_ptr<Net> device;
-  std::unique_ptr<VirtioHost> transport;
-  std::unique_ptr<GuestDriver> guest;
+  Net device;
+  BenchGuest guest;
+
+ private:
+  Rig(bool pci, std::unique_ptr<EndlessBackend> backend)
+      : port(&backend->port(0)),
+        device(std::move(backend), Net::Options{}, loop),
+        guest(device, loop, pci,
+              {.features = kNetMergeable | kVirtioEventIndex, .queue_memory = kQueueMemory}) {}
 };
 
 void CountFrames(benchmark::State& state) {
@@ -109,8 +90,8 @@ void BM_GuestToHost(benchmark::State& state) {
   Rig rig(state.range(0) != 0);
   const std::vector<uint8_t> frame(static_cast<size_t>(state.range(1)));
   for (auto _ : state) {
-    for (int i = 0; i < kBatch; ++i) rig.guest->queue(kTransmit).Chain().Readable(frame).Send();
-    CHECK(rig.Serve(kTransmit) == kBatch);
+    for (int i = 0; i < kBatch; ++i) rig.guest.queue(kTransmit).Chain().Readable(frame).Send();
+    CHECK(rig.guest.Serve(kTransmit) == kBatch);
   }
   CHECK(rig.port->sent == static_cast<uint64_t>(state.iterations()) * kBatch);
   CountFrames(state);
@@ -123,8 +104,8 @@ void BM_HostToGuest(benchmark::State& state) {
   rig.port->frame_size = static_cast<size_t>(state.range(1));
   const auto room = static_cast<uint32_t>(state.range(1));
   for (auto _ : state) {
-    for (int i = 0; i < kBatch; ++i) rig.guest->queue(kReceive).Chain().Writable(room).Send();
-    CHECK(rig.Serve(kReceive) == kBatch);
+    for (int i = 0; i < kBatch; ++i) rig.guest.queue(kReceive).Chain().Writable(room).Send();
+    CHECK(rig.guest.Serve(kReceive) == kBatch);
   }
   CountFrames(state);
 }
@@ -136,8 +117,8 @@ void BM_HostToGuestMerged(benchmark::State& state) {
   Rig rig(state.range(0) != 0);
   rig.port->frame_size = static_cast<size_t>(state.range(1));
   for (auto _ : state) {
-    for (int i = 0; i < kBuffers; ++i) rig.guest->queue(kReceive).Chain().Writable(1526).Send();
-    CHECK(rig.Serve(kReceive) == kBuffers);
+    for (int i = 0; i < kBuffers; ++i) rig.guest.queue(kReceive).Chain().Writable(1526).Send();
+    CHECK(rig.guest.Serve(kReceive) == kBuffers);
   }
   state.SetItemsProcessed(state.iterations());
   state.SetBytesProcessed(state.iterations() * state.range(1));

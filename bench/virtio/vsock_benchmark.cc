@@ -8,11 +8,9 @@
 
 #include "base/event/manual_loop.h"
 #include "base/log.h"
+#include "bench/support/bench_guest.h"
 #include "benchmark/benchmark.h"
 #include "devices/virtio/core/virtio_features.h"
-#include "devices/virtio/testing/direct_host.h"
-#include "devices/virtio/testing/guest_driver.h"
-#include "devices/virtio/testing/pci_host.h"
 #include "devices/virtio/vsock/vsock_testing.h"
 
 namespace touchstone {
@@ -29,48 +27,30 @@ struct Rig {
                  host = made.get();
                  return made;
                }),
-        program(host->Listen(kPorts.host)) {
-    const GuestMemory memory = GuestDriver::MemoryFor(3, 4 << 20);
-    if (pci) {
-      transport = std::make_unique<PciHost>(device, memory);
-    } else {
-      transport = std::make_unique<DirectHost>(device, memory);
-    }
-    guest = std::make_unique<GuestDriver>(
-        *transport, GuestDriver::Options{.features = kVirtioEventIndex, .queue_memory = 4 << 20});
-    guest->Start();
-    loop.RunReady();
-  }
+        program(host->Listen(kPorts.host)),
+        guest(device, loop, pci, {.features = kVirtioEventIndex, .queue_memory = 4 << 20}) {}
 
   // Puts a packet of the guest into the ring.
   void Queue(const VsockHeader& header, absl::Span<const uint8_t> payload = {}) {
-    DriverQueue::Builder chain = guest->queue(Vsock::kTx).Chain();
+    DriverQueue::Builder chain = guest.queue(Vsock::kTx).Chain();
     chain.Readable(absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(&header), sizeof(header)));
     if (!payload.empty()) chain.Readable(payload);
     chain.Send();
   }
-  void TakeBack() {
-    while (guest->queue(Vsock::kTx).PollUsed().has_value()) {
-    }
-  }
   void Send(const VsockHeader& header) {
     Queue(header);
-    guest->Kick(Vsock::kTx);
-    loop.RunReady();
-    TakeBack();
+    guest.Serve(Vsock::kTx);
   }
   void GiveBuffers(int count, uint32_t size) {
-    for (int i = 0; i < count; ++i) guest->queue(Vsock::kRx).Chain().Writable(size).Send();
-    guest->Kick(Vsock::kRx);
-    loop.RunReady();
+    for (int i = 0; i < count; ++i) guest.queue(Vsock::kRx).Chain().Writable(size).Send();
+    guest.Kick(Vsock::kRx);
   }
 
   ManualLoop loop;
   FakeVsockHost* host = nullptr;
   Vsock device;
   FakeVsockHost::Program& program;
-  std::unique_ptr<VirtioHost> transport;
-  std::unique_ptr<GuestDriver> guest;
+  BenchGuest guest;
 };
 
 // The guest connects, hears that it is connected, and closes.
@@ -82,8 +62,8 @@ void BM_Connection(benchmark::State& state) {
     rig.GiveBuffers(2, 4096);
     rig.Send(VsockBench::Packet(VsockOp::kRequest, kPorts));
     rig.Send(shutdown);
-    CHECK(rig.guest->queue(Vsock::kRx).PollUsed().has_value());
-    CHECK(rig.guest->queue(Vsock::kRx).PollUsed().has_value());
+    CHECK(rig.guest.queue(Vsock::kRx).PollUsed().has_value());
+    CHECK(rig.guest.queue(Vsock::kRx).PollUsed().has_value());
     rig.program.streams.clear();
   }
 }
@@ -101,14 +81,11 @@ void BM_GuestToHost(benchmark::State& state) {
   header.length = static_cast<uint32_t>(payload.size());
   for (auto _ : state) {
     for (int i = 0; i < kBatch; ++i) rig.Queue(header, payload);
-    rig.guest->Kick(Vsock::kTx);
-    rig.loop.RunReady();
-    rig.TakeBack();
+    rig.guest.Serve(Vsock::kTx);
     end.Read();
     // Credit updates, which have a buffer to come in.
-    while (rig.guest->queue(Vsock::kRx).PollUsed().has_value()) {
-    }
-    if (rig.guest->queue(Vsock::kRx).in_flight() == 0) rig.GiveBuffers(1, 4096);
+    rig.guest.TakeBack(Vsock::kRx);
+    if (rig.guest.queue(Vsock::kRx).in_flight() == 0) rig.GiveBuffers(1, 4096);
   }
   CHECK(rig.device.connections() == 1);
   state.SetItemsProcessed(state.iterations() * kBatch);
@@ -123,7 +100,7 @@ void BM_HostToGuest(benchmark::State& state) {
   VsockHeader request = VsockBench::Packet(VsockOp::kRequest, kPorts);
   request.buf_alloc = UINT32_MAX;
   rig.Send(request);
-  CHECK(rig.guest->queue(Vsock::kRx).PollUsed().has_value());
+  CHECK(rig.guest.queue(Vsock::kRx).PollUsed().has_value());
   rig.program.streams[0]->WriteEndlessly();
   rig.loop.RunReady();
   VsockHeader credit = VsockBench::Packet(VsockOp::kCreditUpdate, kPorts);
@@ -132,7 +109,7 @@ void BM_HostToGuest(benchmark::State& state) {
   for (auto _ : state) {
     rig.GiveBuffers(kBatch, size + static_cast<uint32_t>(sizeof(VsockHeader)));
     int packets = 0;
-    while (const std::optional<DriverQueue::Used> used = rig.guest->queue(Vsock::kRx).PollUsed()) {
+    while (const std::optional<DriverQueue::Used> used = rig.guest.queue(Vsock::kRx).PollUsed()) {
       received += used->length - static_cast<uint32_t>(sizeof(VsockHeader));
       ++packets;
     }
