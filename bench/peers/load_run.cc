@@ -78,7 +78,6 @@ absl::StatusOr<std::vector<LoadCost>> RunLoads(const std::vector<std::string>& c
       nothing_time = time;
       continue;
     }
-    std::fprintf(stderr, "%s: %.2f us\n", words[1].c_str(), Of(nanoseconds, 0, operations) / 1000);
     costs.push_back({.name = words[1],
                      .operations = operations,
                      .microseconds = Of(nanoseconds, 0, operations) / 1000,
@@ -86,6 +85,11 @@ absl::StatusOr<std::vector<LoadCost>> RunLoads(const std::vector<std::string>& c
                      .exits = Of(counted.exits, nothing.exits, operations),
                      .to_user = Of(counted.to_user, nothing.to_user, operations),
                      .halts = Of(counted.halts, nothing.halts, operations)});
+    const LoadCost& cost = costs.back();
+    std::fprintf(stderr,
+                 "%s: %.2f us, device %.2f us, %.3f exits, %.3f to user space, %.3f halts\n",
+                 cost.name.c_str(), cost.microseconds, cost.device_microseconds, cost.exits,
+                 cost.to_user, cost.halts);
   }
 }
 
