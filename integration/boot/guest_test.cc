@@ -32,7 +32,7 @@ using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr absl::Duration kBulkLimit = absl::Seconds(180);
+constexpr absl::Duration kBulkLimit = absl::Seconds(400);
 
 std::string TemporaryPath(absl::string_view name) {
   return absl::StrCat(getenv("TEST_TMPDIR") ?: "/tmp", "/", name);
