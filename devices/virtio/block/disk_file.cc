@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -37,9 +38,18 @@ const char* KindOf(mode_t mode) {
 
 bool IsUnsupported(int error) { return error == EOPNOTSUPP || error == ENOSYS || error == ENOTTY; }
 
+// A write beyond RLIMIT_FSIZE shall be an error of the disk (EFBIG) and not the end of the process.
+void IgnoreFileSizeSignal() {
+  struct sigaction action = {};
+  if (sigaction(SIGXFSZ, nullptr, &action) != 0 || action.sa_handler != SIG_DFL) return;
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGXFSZ, &action, nullptr);
+}
+
 }  // namespace
 
 absl::StatusOr<DiskFile> DiskFile::Create(ScopedFd fd) {
+  IgnoreFileSizeSignal();
   struct stat status;
   if (fstat(fd.get(), &status) != 0) return ErrnoStatus(errno, "fstat");
   if (S_ISREG(status.st_mode)) {

@@ -17,7 +17,7 @@ namespace touchstone {
 class DiskFile {
  public:
   // Takes an open regular file or block device; anything else is InvalidArgument, and says what it
-  // is.
+  // is. Has the process ignore SIGXFSZ, unless it handles that.
   static absl::StatusOr<DiskFile> Create(ScopedFd fd);
 
   [[nodiscard]] int fd() const { return fd_.get(); }

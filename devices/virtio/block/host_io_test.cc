@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -164,6 +165,22 @@ TEST_P(HostIoTest, ShortTransfersGoOn) {
   io_->Add(Transfer(Kind::kRead, 1, 0, *page));
 
   EXPECT_THAT(Finish(1), ElementsAre(Pair(1, EIO)));
+}
+
+// RLIMIT_FSIZE: the first half of the disk can be written, and the process lives.
+TEST_P(HostIoTest, WritesBeyondTheLimitOfFiles) {
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit half = {.rlim_cur = kSize / 2, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &half), 0);
+  auto page = std::make_unique<Page>();
+  io_->Add(Transfer(Kind::kWrite, 1, 0, *page));
+  io_->Add(Transfer(Kind::kWrite, 2, kSize / 2, *page));
+
+  const std::map<uint32_t, int> errors = Finish(2);
+
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_THAT(errors, ElementsAre(Pair(1, 0), Pair(2, EFBIG)));
 }
 
 TEST_P(HostIoTest, MoreBuffersThanTheSystemTakes) {
