@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/log.h"
 #include "vmm/cli/version.h"
 #include "vmm/config/command_line.h"
 #include "vmm/config/defaults.h"
@@ -99,7 +100,8 @@ ExitCode WithoutExtendedStatus(ExitCode code) {
 
 ExitCode ExecuteRun(const Call& call) {
   RunConfig config;
-  if (absl::Status status = ParseCommandLine(call.arguments, config); !status.ok()) {
+  std::vector<std::string> warnings;
+  if (absl::Status status = ParseCommandLine(call.arguments, config, &warnings); !status.ok()) {
     return RefuseArguments(call.context, status.message());
   }
   if (config.has_log_level()) {
@@ -107,6 +109,7 @@ ExitCode ExecuteRun(const Call& call) {
       return RefuseArguments(call.context, absl::StrCat("--log-level: ", status.message()));
     }
   }
+  for (const std::string& warning : warnings) LOG(kWarning, "config", "%s", warning);
   const std::vector<std::string> errors = Validate(config, ReadHostLimits());
   for (const std::string& error : errors) PrintError(call.context, error);
   if (!errors.empty()) return ExitCode::kError;

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "google/protobuf/descriptor.h"
 #include "vmm/config/key_value.h"
@@ -30,6 +31,13 @@ bool IsSwitch(const FieldDescriptor* field) {
          OptionOf(field).grammar() != GRAMMAR_BOOL_VALUE;
 }
 
+// What an argument means, and how the user knows it ("--mem").
+struct FoundOption {
+  const FieldDescriptor* field = nullptr;
+  const OlderOption* older = nullptr;  // Null for the option itself.
+  std::string name;
+};
+
 const FieldDescriptor* FindShortOption(const Descriptor* type, absl::string_view letter) {
   for (int i = 0; i < type->field_count(); ++i) {
     if (OptionOf(type->field(i)).short_flag() == letter) return type->field(i);
@@ -37,21 +45,36 @@ const FieldDescriptor* FindShortOption(const Descriptor* type, absl::string_view
   return nullptr;
 }
 
-// `name` is "--mem" or "-m".
-const FieldDescriptor* FindOption(const Descriptor* type, absl::string_view name) {
+FoundOption FindOlderOption(const Descriptor* type, absl::string_view name) {
+  for (int i = 0; i < type->field_count(); ++i) {
+    for (const OlderOption& older : OptionOf(type->field(i)).older()) {
+      if (name != absl::StrCat("--", older.name()) &&
+          (!older.has_short_flag() || name != absl::StrCat("-", older.short_flag()))) {
+        continue;
+      }
+      return {type->field(i), &older, absl::StrCat("--", older.name())};
+    }
+  }
+  return {};
+}
+
+// `name` is "--mem" or "-m". Without a field when there is no such option.
+FoundOption FindOption(const Descriptor* type, absl::string_view name) {
   const FieldDescriptor* field = nullptr;
   if (absl::StartsWith(name, "--")) {
     field = FindField(type, name.substr(2));
   } else if (name.size() == 2) {
     field = FindShortOption(type, name.substr(1));
   }
-  return field != nullptr && OptionOf(field).positional() ? nullptr : field;
+  if (field == nullptr || OptionOf(field).positional()) return FindOlderOption(type, name);
+  return {field, nullptr, OptionName(field)};
 }
 
 absl::Status UnknownOption(const Descriptor* type, absl::string_view name) {
   std::vector<std::string> names;
   for (int i = 0; i < type->field_count(); ++i) {
     if (!OptionOf(type->field(i)).positional()) names.push_back(NameOf(type->field(i)));
+    for (const OlderOption& older : OptionOf(type->field(i)).older()) names.push_back(older.name());
   }
   names.push_back("help");
   const absl::string_view bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
@@ -78,10 +101,27 @@ absl::Status SetOption(Message& config, const FieldDescriptor* field, absl::stri
   return ParseKeyValue(text, *value);
 }
 
+// Makes the last entry of the list what the older option says.
+absl::Status SetKeys(Message& config, const FieldDescriptor* field, const OlderOption& older) {
+  const Reflection* reflection = config.GetReflection();
+  Message& entry =
+      *reflection->MutableRepeatedMessage(&config, field, reflection->FieldSize(config, field) - 1);
+  for (const std::string& pair : older.sets()) {
+    const size_t equals = pair.find('=');
+    const FieldDescriptor* key = FindField(field->message_type(), pair.substr(0, equals));
+    CHECK(key != nullptr && equals != std::string::npos);
+    RETURN_IF_ERROR(SetValue(entry, key, absl::string_view(pair).substr(equals + 1)));
+  }
+  return absl::OkStatus();
+}
+
 class CommandLineParser {
  public:
-  CommandLineParser(Arguments arguments, Message& config)
-      : arguments_(arguments), config_(config), type_(config.GetDescriptor()) {}
+  CommandLineParser(Arguments arguments, Message& config, std::vector<std::string>* warnings)
+      : arguments_(arguments),
+        config_(config),
+        type_(config.GetDescriptor()),
+        warnings_(warnings) {}
 
   // Returns the index of the first argument that it did not read.
   absl::StatusOr<size_t> Parse(bool stop_at_operand) {
@@ -107,7 +147,8 @@ class CommandLineParser {
   absl::Status TakeOption(absl::string_view argument) {
     const size_t equals = argument.find('=');
     const absl::string_view name = argument.substr(0, equals);
-    const FieldDescriptor* field = FindOption(type_, name);
+    const FoundOption option = FindOption(type_, name);
+    const FieldDescriptor* const field = option.field;
     if (field == nullptr) return UnknownOption(type_, name);
     std::optional<absl::string_view> value;
     if (equals != absl::string_view::npos) value = argument.substr(equals + 1);
@@ -118,12 +159,18 @@ class CommandLineParser {
     if (IsSwitch(field)) return TakeSwitch(field, value);
     if (!value.has_value()) {
       if (next_ == arguments_.size()) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            OptionName(field), " needs a value: ", OptionName(field), " ", ValueNameOf(field)));
+        return absl::InvalidArgumentError(
+            absl::StrCat(option.name, " needs a value: ", option.name, " ", ValueNameOf(field)));
       }
       value = arguments_[next_++];
     }
-    return Annotate(SetOption(config_, field, *value), OptionName(field));
+    absl::Status status = Annotate(SetOption(config_, field, *value), option.name);
+    if (option.older == nullptr || !status.ok()) return status;
+    if (warnings_ != nullptr) {
+      warnings_->push_back(
+          absl::StrCat(option.name, " is deprecated: use ", option.older->instead()));
+    }
+    return SetKeys(config_, field, *option.older);
   }
 
   absl::Status TakeSwitch(const FieldDescriptor* field, std::optional<absl::string_view> value) {
@@ -152,6 +199,7 @@ class CommandLineParser {
   const Arguments arguments_;
   Message& config_;
   const Descriptor* const type_;
+  std::vector<std::string>* const warnings_;
   size_t next_ = 0;
 };
 
@@ -164,12 +212,13 @@ bool AsksForHelp(Arguments arguments) {
   });
 }
 
-absl::Status ParseCommandLine(Arguments arguments, Message& config) {
-  return CommandLineParser(arguments, config).Parse(/*stop_at_operand=*/false).status();
+absl::Status ParseCommandLine(Arguments arguments, Message& config,
+                              std::vector<std::string>* warnings) {
+  return CommandLineParser(arguments, config, warnings).Parse(/*stop_at_operand=*/false).status();
 }
 
 absl::StatusOr<size_t> ParseLeadingOptions(Arguments arguments, Message& config) {
-  return CommandLineParser(arguments, config).Parse(/*stop_at_operand=*/true);
+  return CommandLineParser(arguments, config, nullptr).Parse(/*stop_at_operand=*/true);
 }
 
 }  // namespace touchstone

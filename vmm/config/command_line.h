@@ -6,12 +6,15 @@
 // An argument that begins with "-" and is longer is an option, and is split at its first "=". An
 // option takes the next argument as its value, whatever that is. A value is read as the field's
 // type says: a plain value, or for a message the key=value language. Repeated fields are options
-// that may be given again; any other given twice is an error.
+// that may be given again; any other given twice is an error. Older options stand for others
+// (OlderOption), with a warning.
 
 #ifndef TOUCHSTONE_VMM_CONFIG_COMMAND_LINE_H_
 #define TOUCHSTONE_VMM_CONFIG_COMMAND_LINE_H_
 
 #include <cstddef>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -28,8 +31,10 @@ using Arguments = absl::Span<const absl::string_view>;
 bool AsksForHelp(Arguments arguments);
 
 // Reads all arguments into `config`. Errors are one line naming the option, the key and text at
-// fault, and what is accepted. After an error the content of `config` is unspecified.
-absl::Status ParseCommandLine(Arguments arguments, google::protobuf::Message& config);
+// fault, and what is accepted. After an error the content of `config` is unspecified. Appends a
+// line for each older option to `warnings`, if there is one.
+absl::Status ParseCommandLine(Arguments arguments, google::protobuf::Message& config,
+                              std::vector<std::string>* warnings = nullptr);
 
 // Reads options up to the first operand, a sub-command, and returns its index (arguments.size()
 // when there is none).

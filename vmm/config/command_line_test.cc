@@ -84,6 +84,31 @@ INSTANTIATE_TEST_SUITE_P(
            AcceptCase{{"--serial", "type=stdout,hardware=virtio-console"},
                       "serial { type: STDOUT hardware: VIRTIO_CONSOLE }"}));
 
+// crosvm.md 1.4: one list, in the order of the command line.
+INSTANTIATE_TEST_SUITE_P(
+    OlderDisks, RunLineAccepted,
+    Values(AcceptCase{{"--disk", "a"}, "block { path: 'a' ro: true }"},
+           AcceptCase{{"-d=a,id=A", "-d", "path=b"},
+                      "block { path: 'a' ro: true id: 'A' } block { path: 'b' ro: true }"},
+           AcceptCase{{"--disk=a,ro=false"}, "block { path: 'a' ro: true }"},
+           AcceptCase{{"--rwdisk", "a"}, "block { path: 'a' ro: false }"},
+           AcceptCase{{"-r", "a"}, "block { path: 'a' ro: true root: true }"},
+           AcceptCase{{"--rwroot=a"}, "block { path: 'a' ro: false root: true }"},
+           AcceptCase{{"--rwdisk=a", "--block=b", "--root=c", "-d=d"},
+                      "block { path: 'a' ro: false } block { path: 'b' } "
+                      "block { path: 'c' ro: true root: true } block { path: 'd' ro: true }"}));
+
+TEST(RunLine, OlderOptionsAreWarnedOf) {
+  RunConfig config;
+  std::vector<std::string> warnings;
+
+  ASSERT_EQ(ParseCommandLine({"--block=a", "-d", "b", "--rwroot=c"}, config, &warnings),
+            absl::OkStatus());
+
+  EXPECT_THAT(warnings, testing::ElementsAre("--disk is deprecated: use --block PATH,ro",
+                                             "--rwroot is deprecated: use --block PATH,root"));
+}
+
 // crosvm.md 1.5.
 INSTANTIATE_TEST_SUITE_P(
     Block, RunLineAccepted,
@@ -128,6 +153,11 @@ INSTANTIATE_TEST_SUITE_P(
            RejectCase{{"--="}, "unknown option '--'; --help lists the options"},
            RejectCase{{"-="}, "unknown option '-'; --help lists the options"},
            RejectCase{{"--mem"}, "--mem needs a value: --mem size=MiB"},
+           RejectCase{{"-d"}, "--disk needs a value: --disk KEY=VALUE,..."},
+           RejectCase{
+               {"--rwroot", "a,foo"},
+               "--rwroot: unknown key 'foo', the keys are path, ro, root, sparse, block-size, "
+               "id, direct, multiple-workers, async-executor, packed-queue, lock at position 2"},
            RejectCase{{"-p"}, "--params needs a value: --params PARAMS"},
            RejectCase{{"--no-rtc=true"},
                       "--no-rtc is a switch and takes no value, but 'true' is given"},

@@ -56,6 +56,11 @@ std::string Remarks(const FieldDescriptor* field, bool may_repeat) {
     absl::StrAppend(&remarks, " (default ", default_text, unit.empty() ? "" : " ", unit, ")");
   }
   if (may_repeat) absl::StrAppend(&remarks, " (may be given again)");
+  for (const OlderOption& older : OptionOf(field).older()) {
+    absl::StrAppend(&remarks, "; --", older.name(),
+                    older.has_short_flag() ? absl::StrCat(" or -", older.short_flag()) : "",
+                    " is an older spelling of ", older.instead());
+  }
   if (OptionOf(field).has_unavailable()) {
     absl::StrAppend(&remarks, " (", OptionOf(field).unavailable(), ")");
   }
