@@ -1,0 +1,131 @@
+// The monitor is killed while its guest writes: what the guest was told is on disk is there, and
+// the journal is all that the file system needs to be whole.
+//
+// The guest makes files, one after the other, and says over the console which one it has flushed;
+// the oldest are deleted. Three times, or twenty with --full, with a disk of another kind each
+// time.
+
+#include <signal.h>
+#include <stdio.h>
+
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "integration/testing/runfiles.h"
+#include "integration/virtio/block_host.h"
+#include "integration/virtio/virtio_guest.h"
+
+namespace touchstone {
+namespace {
+
+bool g_full = false;
+
+constexpr absl::Duration kPatience = absl::Minutes(5);
+
+// Files that are on the disk at a time.
+constexpr int kKept = 16;
+
+// Each file has its own size and content, of which the sum is said: "#flushed 17 d41d8c...".
+std::string WriteLoad() {
+  return absl::StrCat(
+      "modprobe ext4; mkdir -p /m; mount -t ext4 /dev/vda /m; i=0; while :; do "
+      "dd if=/dev/urandom of=/run/next bs=1k count=$((i * 37 % 200 + 1)) status=none; "
+      "dd if=/run/next of=/m/$i bs=64k conv=fsync status=none; "
+      "echo \"#flushed $i $(md5sum < /run/next | cut -c1-32)\" > /dev/console; "
+      "rm -f /m/$((i - ",
+      kKept, ")); i=$((i + 1)); done");
+}
+
+// Sums of files by their numbers, as far as the guest got to say them.
+std::map<int, std::string> Flushed(const std::string& console) {
+  std::map<int, std::string> flushed;
+  const std::vector<std::string> lines = absl::StrSplit(console, '\n');
+  // The last line may be half of one.
+  for (size_t i = 0; i + 1 < lines.size(); ++i) {
+    const std::vector<std::string> words =
+        absl::StrSplit(lines[i], absl::ByAnyChar(" \r"), absl::SkipEmpty());
+    int number = 0;
+    if (words.size() == 3 && words[0] == "#flushed" && absl::SimpleAtoi(words[1], &number)) {
+      flushed[number] = words[2];
+    }
+  }
+  return flushed;
+}
+
+struct Round {
+  int flushed = 0;
+  std::string wrong;  // Nothing when all is well.
+};
+
+// What the host finds on the disk of a machine that was killed.
+Round Examine(const std::string& disk, const std::map<int, std::string>& flushed) {
+  Round round = {.flushed = static_cast<int>(flushed.size())};
+  round.wrong = ShellSays(absl::StrCat("said=$(/sbin/e2fsck -E journal_only -y ", disk,
+                                       " 2>&1); status=$?; [ $status -le 1 ] || echo \"$said\""));
+  // Then nothing is left to repair: all that is said is how full the disk is. (Without -n, as the
+  // totals in the superblock are right only after an unmount, and are put right without a word.)
+  absl::StrAppend(&round.wrong,
+                  ShellSays(absl::StrCat("/sbin/e2fsck -f -p ", disk,
+                                         " 2>&1 | grep -v 'files (.*), .* blocks$'")));
+  if (flushed.empty()) return round;
+  const int last = flushed.rbegin()->first;
+  for (const auto& [number, sum] : flushed) {
+    // The next one may have been flushed and not said.
+    if (number <= last + 1 - kKept) continue;
+    const std::string found = SumInImage(disk, absl::StrCat("/", number));
+    if (found != sum) {
+      absl::StrAppend(&round.wrong, "file ", number, " of ", last, " is ", found, " and not ", sum,
+                      "\n");
+    }
+  }
+  return round;
+}
+
+TEST(BlockCrashTest, WhatWasFlushedIsThere) {
+  const int rounds = g_full ? 20 : 3;
+  const unsigned seed = std::random_device()();
+  std::mt19937 random(seed);
+  int flushed = 0;
+  for (int i = 0; i < rounds; ++i) {
+    const std::string keys = absl::StrCat("async-executor=", i % 2 == 0 ? "uring" : "epoll",
+                                          i % 4 < 2 ? "" : ",packed-queue");
+    SCOPED_TRACE(absl::StrCat("round ", i, ", seed ", seed, ", ", keys));
+    const std::string disk = MakeExt4Disk(absl::StrCat(testing::TempDir(), "/disk"), 64);
+    std::unique_ptr<Vm> vm =
+        StartLinux(kCloudKernel, {.memory_mib = 256,
+                                  .initrd = Runfile("integration/virtio/crash_initramfs.cpio"),
+                                  .options = {absl::StrCat("--block=path=", disk, ",", keys)}});
+    ASSERT_TRUE(vm->AwaitReady(kPatience).ok());
+    ASSERT_TRUE(vm->RunWithoutAnswer(WriteLoad()).ok());
+    ASSERT_TRUE(vm->Expect("#flushed 0 ", kPatience).ok());
+    // Reads the console meanwhile.
+    vm->Expect("#never", absl::Milliseconds(random() % 4000)).status().IgnoreError();
+
+    vm->Kill();
+
+    EXPECT_EQ(vm->Wait(kCommandLimit).value(), 128 + SIGKILL);
+    const Round round = Examine(disk, Flushed(vm->console()));
+    EXPECT_EQ(round.wrong, "");
+    EXPECT_GT(round.flushed, 0);
+    flushed += round.flushed;
+  }
+  printf("%d rounds, %d files flushed, seed %u\n", rounds, flushed, seed);
+}
+
+}  // namespace
+}  // namespace touchstone
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  for (int i = 1; i < argc; ++i) touchstone::g_full |= std::string(argv[i]) == "--full";
+  return RUN_ALL_TESTS();
+}
