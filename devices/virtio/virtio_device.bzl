@@ -54,7 +54,7 @@ def virtio_device(name, deps, testing_deps = [], test_deps = [], more_checks = [
     )
     native.cc_test(
         name = name + "_conformance_test",
-        size = "small",
+        size = "medium",
         srcs = [name + "_conformance_test.cc"],
         shard_count = conformance_shards,
         deps = [
