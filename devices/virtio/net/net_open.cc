@@ -75,18 +75,22 @@ absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenNet(const NetConfig& config, u
         plan.pairs, vcpus);
     plan.pairs = 1;
   }
+  // First, as a host without it is more likely than one without the tap.
+  std::unique_ptr<VhostControl> control;
+  if (plan.vhost_device.has_value()) {
+    absl::StatusOr<std::unique_ptr<VhostControl>> opened = OpenVhostControl(*plan.vhost_device);
+    if (!opened.ok()) return Annotate(opened.status(), "vhost-net");
+    control = *std::move(opened);
+  }
   ASSIGN_OR_RETURN(std::unique_ptr<NetBackend> backend,
                    std::visit(Opener{plan.pairs, loop}, plan.source));
-  if (!plan.vhost_device.has_value()) {
+  if (control == nullptr) {
     const Net::Options options = {
         .mac = plan.mac, .mergeable = plan.mergeable, .packed = plan.packed};
     return std::make_unique<Net>(std::move(backend), options, loop);
   }
-  absl::StatusOr<std::unique_ptr<VhostControl>> control = OpenVhostControl(*plan.vhost_device);
-  if (!control.ok()) return Annotate(control.status(), "vhost-net");
-  absl::StatusOr<std::unique_ptr<VhostNet>> device =
-      VhostNet::Create(*std::move(control), std::move(backend),
-                       {.mac = plan.mac, .mergeable = plan.mergeable}, loop);
+  absl::StatusOr<std::unique_ptr<VhostNet>> device = VhostNet::Create(
+      std::move(control), std::move(backend), {.mac = plan.mac, .mergeable = plan.mergeable}, loop);
   if (!device.ok())
     return Annotate(device.status(), absl::StrCat("vhost-net: ", *plan.vhost_device));
   return std::unique_ptr<VirtioDevice>(*std::move(device));

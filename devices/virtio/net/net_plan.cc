@@ -86,6 +86,10 @@ absl::StatusOr<MacAddress> ParseMac(absl::string_view text) {
     return absl::InvalidArgumentError(
         absl::StrCat("mac=", text, " is no address such as 52:54:00:12:34:56"));
   }
+  if ((mac[0] & 1) != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("mac=", text, " is a multicast address, which no interface can have"));
+  }
   return mac;
 }
 
@@ -111,6 +115,12 @@ absl::StatusOr<NetPlan> PlanNet(const NetConfig& config) {
     ASSIGN_OR_RETURN(plan.source, PlanAddress(config));
   } else {
     if (config.has_tap_name()) {
+      // linux/if.h: IFNAMSIZ.
+      if (config.tap_name().size() > 15) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("tap-name=", config.tap_name(),
+                         ": the name of an interface has at most 15 characters"));
+      }
       plan.source = NetPlan::TapName{config.tap_name()};
     } else if (config.has_tap_fd()) {
       plan.source = NetPlan::TapFd{config.tap_fd()};
@@ -124,10 +134,6 @@ absl::StatusOr<NetPlan> PlanNet(const NetConfig& config) {
     // crosvm.md 5.5: with host-ip= the address is the host's.
     if (config.has_mac()) {
       ASSIGN_OR_RETURN(plan.mac, ParseMac(config.mac()));
-    }
-    if (plan.mac.has_value() && ((*plan.mac)[0] & 1) != 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("mac=", config.mac(), " is a multicast address, which no guest can have"));
     }
   }
   if (config.has_vhost_net()) {

@@ -39,7 +39,7 @@ struct NetPlan {
   bool packed = false;
 };
 
-// "52:54:00:12:34:56".
+// "52:54:00:12:34:56"; of one interface, not of a group.
 absl::StatusOr<MacAddress> ParseMac(absl::string_view text);
 
 // InvalidArgument, naming the keys, for what does not go together (crosvm.md 1.3 and 4).

@@ -44,12 +44,12 @@ TEST(NetPlanTest, TapByDescriptor) {
 
 TEST(NetPlanTest, AddressIsTheHostsAndTheGuestHasNone) {
   const NetPlan plan =
-      Plan("host_ip: '10.0.0.1' netmask: '255.255.240.0' mac: '3d:70:eb:61:1a:91'").value();
+      Plan("host_ip: '10.0.0.1' netmask: '255.255.240.0' mac: '3c:70:eb:61:1a:91'").value();
 
   const TapAddress& address = std::get<TapAddress>(plan.source);
   EXPECT_EQ(address.ip, 0x0A000001u);
   EXPECT_EQ(address.netmask, 0xFFFFF000u);
-  EXPECT_THAT(address.mac, ElementsAre(0x3D, 0x70, 0xEB, 0x61, 0x1A, 0x91));
+  EXPECT_THAT(address.mac, ElementsAre(0x3C, 0x70, 0xEB, 0x61, 0x1A, 0x91));
   EXPECT_FALSE(plan.mac.has_value());
 }
 
@@ -110,6 +110,10 @@ TEST(NetPlanTest, BadAddressesAreNamed) {
   EXPECT_THAT(ErrorOf("tap_name: 'a' mac: '3c:70:eb:61:1a:+9'"), HasSubstr("is no address"));
   EXPECT_THAT(ErrorOf("tap_name: 'a' mac: '3c:70:eb:61:1a:9g'"), HasSubstr("is no address"));
   EXPECT_THAT(ErrorOf("tap_name: 'a' mac: '3d:70:eb:61:1a:91'"), HasSubstr("multicast"));
+  EXPECT_THAT(ErrorOf("host_ip: '10.0.0.1' netmask: '255.0.0.0' mac: 'ff:ff:ff:ff:ff:ff'"),
+              HasSubstr("mac=ff:ff:ff:ff:ff:ff is a multicast address"));
+  EXPECT_EQ(ErrorOf("tap_name: '0123456789abcdef'"),
+            "tap-name=0123456789abcdef: the name of an interface has at most 15 characters");
 }
 
 TEST(NetPlanTest, VhostNetHasOnePairOfSplitQueues) {

@@ -99,6 +99,16 @@ TEST(OpenNetTest, LongNamesAreRefused) {
   EXPECT_THAT(ErrorOf(config), HasSubstr("at most 15 characters"));
 }
 
+TEST(OpenNetTest, HostWithoutVhostNetIsTold) {
+  NetConfig config;
+  config.set_tap_name("no-such-tap");
+  config.mutable_vhost_net()->set_device("/dev/no-vhost-net");
+
+  EXPECT_EQ(ErrorOf(config),
+            "vhost-net: open /dev/no-vhost-net: No such file or directory (is the kernel's module "
+            "no_vhost_net loaded?)");
+}
+
 TEST(OpenNetTest, ClosedDescriptorIsNamed) {
   NetConfig config;
   config.set_tap_fd(12345);
