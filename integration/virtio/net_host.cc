@@ -1,18 +1,24 @@
 #include "integration/virtio/net_host.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/log.h"
 
 namespace touchstone {
@@ -37,6 +43,38 @@ std::string HostSays(const std::string& command) {
   while (const size_t count = fread(buffer, 1, sizeof(buffer), pipe)) output.append(buffer, count);
   pclose(pipe);
   return output;
+}
+
+void AwaitListener(uint16_t port) {
+  // A line: its number, the local address and port in hexadecimal, the other side's, the state, of
+  // which 0A is LISTEN.
+  const std::string line = absl::StrFormat(":%04X [0-9A-F:]* 0A ", port);
+  for (int i = 0; i < 600; ++i) {
+    if (!HostSays(absl::StrCat("grep '", line, "' /proc/net/tcp")).empty()) return;
+    usleep(100'000);
+  }
+}
+
+HostTap::HostTap(std::string name, const std::string& address, bool multi_queue)
+    : name_(std::move(name)), multi_queue_(multi_queue) {
+  CHECK(ioctl(Open().get(), TUNSETPERSIST, 1) == 0);
+  const std::string said = HostSays(absl::StrCat("busybox ip address add ", address, " dev ", name_,
+                                                 " && busybox ip link set ", name_, " up"));
+  CHECK(said.empty());
+}
+
+HostTap::~HostTap() { HostSays(absl::StrCat("busybox ip link delete ", name_)); }
+
+ScopedFd HostTap::Open() const {
+  ScopedFd fd(open("/dev/net/tun", O_RDWR));
+  CHECK(fd.valid());
+  ifreq request = {};
+  request.ifr_flags =
+      static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (multi_queue_ ? IFF_MULTI_QUEUE : 0));
+  CHECK(name_.size() < sizeof(request.ifr_name));
+  memcpy(request.ifr_name, name_.data(), name_.size());
+  CHECK(ioctl(fd.get(), TUNSETIFF, &request) == 0);
+  return fd;
 }
 
 std::string TestPattern(size_t size) {

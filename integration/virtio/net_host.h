@@ -18,6 +18,25 @@ bool IsFullRun();
 // What a shell command of the host says on standard output and error.
 std::string HostSays(const std::string& command);
 
+// Returns when a program listens on the TCP port, or after a minute.
+void AwaitListener(uint16_t port);
+
+// A tap of the host, up, with an IPv4 address such as "10.0.0.1/24"; it goes with this.
+class HostTap {
+ public:
+  HostTap(std::string name, const std::string& address, bool multi_queue = false);
+  ~HostTap();
+  HostTap(const HostTap&) = delete;
+  HostTap& operator=(const HostTap&) = delete;
+
+  // A descriptor of one of its queues for somebody to inherit: --net tap-fd=.
+  [[nodiscard]] ScopedFd Open() const;
+
+ private:
+  const std::string name_;
+  const bool multi_queue_;
+};
+
 // `size` bytes of which no part looks like another; the guest's `yes LINE | head -c SIZE`.
 std::string TestPattern(size_t size);
 inline constexpr char kPatternLine[] = "0123456789abcdefghijklmnopqrstuvwxyz";
