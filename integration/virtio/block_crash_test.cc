@@ -22,12 +22,11 @@
 #include "gtest/gtest.h"
 #include "integration/testing/runfiles.h"
 #include "integration/virtio/block_host.h"
+#include "integration/virtio/test_run.h"
 #include "integration/virtio/virtio_guest.h"
 
 namespace touchstone {
 namespace {
-
-bool g_full = false;
 
 constexpr absl::Duration kPatience = absl::Minutes(5);
 
@@ -69,13 +68,12 @@ struct Round {
 // What the host finds on the disk of a machine that was killed.
 Round Examine(const std::string& disk, const std::map<int, std::string>& flushed) {
   Round round = {.flushed = static_cast<int>(flushed.size())};
-  round.wrong = ShellSays(absl::StrCat("said=$(/sbin/e2fsck -E journal_only -y ", disk,
-                                       " 2>&1); status=$?; [ $status -le 1 ] || echo \"$said\""));
+  round.wrong = HostSays(absl::StrCat("said=$(/sbin/e2fsck -E journal_only -y ", disk,
+                                      " 2>&1); status=$?; [ $status -le 1 ] || echo \"$said\""));
   // Then nothing is left to repair: all that is said is how full the disk is. (Without -n, as the
   // totals in the superblock are right only after an unmount, and are put right without a word.)
-  absl::StrAppend(&round.wrong,
-                  ShellSays(absl::StrCat("/sbin/e2fsck -f -p ", disk,
-                                         " 2>&1 | grep -v 'files (.*), .* blocks$'")));
+  absl::StrAppend(&round.wrong, HostSays(absl::StrCat("/sbin/e2fsck -f -p ", disk,
+                                                      " 2>&1 | grep -v 'files (.*), .* blocks$'")));
   if (flushed.empty()) return round;
   const int last = flushed.rbegin()->first;
   for (const auto& [number, sum] : flushed) {
@@ -91,7 +89,7 @@ Round Examine(const std::string& disk, const std::map<int, std::string>& flushed
 }
 
 TEST(BlockCrashTest, WhatWasFlushedIsThere) {
-  const int rounds = g_full ? 20 : 3;
+  const int rounds = IsFullRun() ? 20 : 3;
   const unsigned seed = std::random_device()();
   std::mt19937 random(seed);
   int flushed = 0;
@@ -123,9 +121,3 @@ TEST(BlockCrashTest, WhatWasFlushedIsThere) {
 
 }  // namespace
 }  // namespace touchstone
-
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  for (int i = 1; i < argc; ++i) touchstone::g_full |= std::string(argv[i]) == "--full";
-  return RUN_ALL_TESTS();
-}

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/scoped_fd.h"
 #include "gtest/gtest.h"
+#include "integration/virtio/test_run.h"
 
 namespace touchstone {
 namespace {
@@ -22,16 +23,6 @@ void Shell(const std::string& command) {
 }
 
 }  // namespace
-
-std::string ShellSays(const std::string& command) {
-  FILE* const pipe = popen(absl::StrCat("{ ", command, "\n} 2>&1").c_str(), "r");
-  CHECK(pipe != nullptr);
-  std::string said;
-  char buffer[4096];
-  while (const size_t size = fread(buffer, 1, sizeof(buffer), pipe)) said.append(buffer, size);
-  pclose(pipe);
-  return said;
-}
 
 std::string MakeEmptyDisk(const std::string& path, uint64_t mib) {
   Shell(absl::StrCat("rm -f ", path, " && truncate -s ", mib, "M ", path));
@@ -51,12 +42,12 @@ uint64_t AllocatedBytes(const std::string& path) {
 }
 
 std::string SumInImage(const std::string& image, const std::string& file) {
-  return ShellSays(absl::StrCat("/sbin/debugfs -R 'cat ", file, "' ", image,
-                                " 2>/dev/null | md5sum | cut -c1-32 ", "| tr -d '\\n'"));
+  return HostSays(absl::StrCat("/sbin/debugfs -R 'cat ", file, "' ", image,
+                               " 2>/dev/null | md5sum | cut -c1-32 ", "| tr -d '\\n'"));
 }
 
 LoopDevice::LoopDevice(const std::string& file) {
-  path_ = ShellSays(absl::StrCat("/sbin/losetup -f --show ", file));
+  path_ = HostSays(absl::StrCat("/sbin/losetup -f --show ", file));
   absl::StripAsciiWhitespace(&path_);
   CHECK(path_.rfind("/dev/loop", 0) == 0);
 }

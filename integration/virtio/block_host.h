@@ -13,10 +13,6 @@
 
 namespace touchstone {
 
-// Runs a shell command and returns what it says, standard error too. Its exit status is the
-// caller's to have said (`; echo $?`).
-std::string ShellSays(const std::string& command);
-
 // A file of this size, all of it a hole; replaces what is there.
 std::string MakeEmptyDisk(const std::string& path, uint64_t mib);
 // The same with an ext4 file system, made by the host's mke2fs.

@@ -18,6 +18,7 @@
 #include "gtest/gtest.h"
 #include "integration/testing/runfiles.h"
 #include "integration/virtio/block_host.h"
+#include "integration/virtio/test_run.h"
 #include "integration/virtio/virtio_guest.h"
 
 namespace touchstone {
@@ -27,14 +28,12 @@ using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-bool g_full = false;
-
 // Four processors in a lab that has one, on a machine that others use too, take their time.
 constexpr absl::Duration kPatience = absl::Minutes(10);
 
-uint64_t DiskMib() { return g_full ? 128 : 32; }
+uint64_t DiskMib() { return IsFullRun() ? 128 : 32; }
 // What is written to each disk.
-uint64_t FileMib() { return g_full ? 64 : 4; }
+uint64_t FileMib() { return IsFullRun() ? 64 : 4; }
 
 std::string Temp(const std::string& name) { return absl::StrCat(testing::TempDir(), "/", name); }
 
@@ -62,8 +61,8 @@ class DirectFolder {
  public:
   DirectFolder() : path_(testing::TempDir()) {
     if (AllowsDirect(path_)) return;
-    mounted_.emplace(
-        "direct", absl::StrCat("-o loop ", MakeExt4Disk(Temp("direct.img"), g_full ? 1200 : 200)));
+    mounted_.emplace("direct", absl::StrCat("-o loop ", MakeExt4Disk(Temp("direct.img"),
+                                                                     IsFullRun() ? 1200 : 200)));
     path_ = mounted_->path();
   }
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -90,7 +89,7 @@ std::vector<Kind> Kinds(bool odd) {
   std::vector<Kind> kinds;
   for (int i = 0; i < 8; ++i) {
     const Kind kind = {.uring = (i & 1) != 0, .packed = (i & 2) != 0, .direct = (i & 4) != 0};
-    if (g_full || (kind.uring ^ kind.packed ^ kind.direct) == odd) kinds.push_back(kind);
+    if (IsFullRun() || (kind.uring ^ kind.packed ^ kind.direct) == odd) kinds.push_back(kind);
   }
   return kinds;
 }
@@ -124,8 +123,8 @@ class FileSystems {
   [[nodiscard]] std::string Check() const {
     std::string found;
     for (const std::string& path : paths_) {
-      absl::StrAppend(&found, ShellSays(absl::StrCat("said=$(/sbin/e2fsck -fn ", path,
-                                                     " 2>&1) || echo \"$said\"")));
+      absl::StrAppend(&found, HostSays(absl::StrCat("said=$(/sbin/e2fsck -fn ", path,
+                                                    " 2>&1) || echo \"$said\"")));
     }
     return found;
   }
@@ -225,7 +224,7 @@ TEST(BlockTest, EveryKindOfDisk) {
     EXPECT_EQ(
         Say(vm, absl::StrCat("dd if=", device, " bs=4k count=1 iflag=direct status=none | wc -c")),
         "4096\n");
-    EXPECT_EQ(ShellSays(absl::StrCat("truncate -s 0 ", small.path(), i == 3 ? "/epoll" : "/uring")),
+    EXPECT_EQ(HostSays(absl::StrCat("truncate -s 0 ", small.path(), i == 3 ? "/epoll" : "/uring")),
               "");
     EXPECT_THAT(Say(vm, absl::StrCat("dd if=", device, " of=/dev/null bs=4k count=1 iflag=direct")),
                 HasSubstr("Input/output error"));
@@ -282,8 +281,8 @@ TEST(BlockTest, FourQueues) {
 // The initial RAM disk mounts what root= says, and /sbin/init of that disk answers.
 TEST(BlockTest, RootIsADisk) {
   const std::string path = Temp("root");
-  ASSERT_EQ(ShellSays(absl::StrCat("cp ", Runfile("integration/virtio/root_disk.img"), " ", path,
-                                   " && chmod u+w ", path)),
+  ASSERT_EQ(HostSays(absl::StrCat("cp ", Runfile("integration/virtio/root_disk.img"), " ", path,
+                                  " && chmod u+w ", path)),
             "");
   std::unique_ptr<Vm> vm =
       StartLinux(kCloudKernel, {.memory_mib = 256,
@@ -296,17 +295,11 @@ TEST(BlockTest, RootIsADisk) {
   EXPECT_EQ(Say(*vm, "echo was here > /written && sync && mount -o remount,ro /"), "");
   ASSERT_TRUE(vm->RunWithoutAnswer("poweroff -f").ok());
   EXPECT_EQ(vm->Wait(kCommandLimit).value(), 0);
-  EXPECT_EQ(ShellSays(absl::StrCat("/sbin/debugfs -R 'cat /written' ", path, " 2>/dev/null")),
+  EXPECT_EQ(HostSays(absl::StrCat("/sbin/debugfs -R 'cat /written' ", path, " 2>/dev/null")),
             "was here\n");
-  EXPECT_EQ(ShellSays(absl::StrCat("/sbin/e2fsck -fn ", path, " > /dev/null 2>&1 || echo broken")),
+  EXPECT_EQ(HostSays(absl::StrCat("/sbin/e2fsck -fn ", path, " > /dev/null 2>&1 || echo broken")),
             "");
 }
 
 }  // namespace
 }  // namespace touchstone
-
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  for (int i = 1; i < argc; ++i) touchstone::g_full |= std::string(argv[i]) == "--full";
-  return RUN_ALL_TESTS();
-}

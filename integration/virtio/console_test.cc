@@ -17,13 +17,11 @@
 #include "integration/testing/child_process.h"
 #include "integration/testing/guest_command.h"
 #include "integration/virtio/host_socket.h"
+#include "integration/virtio/test_run.h"
 #include "integration/virtio/virtio_guest.h"
 
 namespace touchstone {
 namespace {
-
-// With --full: as much as it takes to be sure, which takes the lab minutes.
-bool g_full = false;
 
 constexpr char kDriver[] = "/sys/bus/virtio/drivers/virtio_console";
 
@@ -117,7 +115,7 @@ TEST_F(ConsoleTest, CarriesBytesOfManyPorts) {
   ExpectAllPorts();
 
   // Both ways at once, without loss.
-  ExpectEcho(channel_, "vport0p1", g_full ? 3200 : 128, absl::Minutes(g_full ? 60 : 2));
+  ExpectEcho(channel_, "vport0p1", IsFullRun() ? 3200 : 128, absl::Minutes(IsFullRun() ? 60 : 2));
 
   // The legacy console.
   EXPECT_EQ(Say(*vm_, "echo from hvc1 > /dev/hvc1"), "");
@@ -216,9 +214,3 @@ INSTANTIATE_TEST_SUITE_P(
 
 }  // namespace
 }  // namespace touchstone
-
-int main(int argc, char** argv) {
-  ::testing::InitGoogleTest(&argc, argv);
-  for (int i = 1; i < argc; ++i) touchstone::g_full |= std::string(argv[i]) == "--full";
-  return RUN_ALL_TESTS();
-}

@@ -6,20 +6,17 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/log.h"
+#include "integration/virtio/test_run.h"
 
 namespace touchstone {
 namespace {
@@ -28,22 +25,6 @@ namespace {
 constexpr int kPatienceMs = 120'000;
 
 }  // namespace
-
-bool IsFullRun() {
-  std::ifstream file("/proc/self/cmdline");
-  const std::string arguments{std::istreambuf_iterator<char>(file), {}};
-  return absl::StrContains(arguments, "--full");
-}
-
-std::string HostSays(const std::string& command) {
-  FILE* const pipe = popen(absl::StrCat("( ", command, " ) 2>&1").c_str(), "re");
-  CHECK(pipe != nullptr);
-  std::string output;
-  char buffer[4096];
-  while (const size_t count = fread(buffer, 1, sizeof(buffer), pipe)) output.append(buffer, count);
-  pclose(pipe);
-  return output;
-}
 
 void AwaitListener(uint16_t port) {
   // A line: its number, the local address and port in hexadecimal, the other side's, the state, of

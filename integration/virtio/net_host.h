@@ -1,4 +1,4 @@
-// The host's side of a network test: commands, and TCP peers of a guest.
+// The host's side of a network test: taps, and TCP peers of a guest.
 
 #ifndef TOUCHSTONE_INTEGRATION_VIRTIO_NET_HOST_H_
 #define TOUCHSTONE_INTEGRATION_VIRTIO_NET_HOST_H_
@@ -11,12 +11,6 @@
 #include "base/scoped_fd.h"
 
 namespace touchstone {
-
-// True when the test was given --full: volumes are those of the figures, not of the presubmit.
-bool IsFullRun();
-
-// What a shell command of the host says on standard output and error.
-std::string HostSays(const std::string& command);
 
 // Returns when a program listens on the TCP port, or after a minute.
 void AwaitListener(uint16_t port);

@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "integration/testing/runfiles.h"
 #include "integration/virtio/net_host.h"
+#include "integration/virtio/test_run.h"
 #include "integration/virtio/virtio_guest.h"
 #include "re2/re2.h"
 

@@ -31,6 +31,7 @@
 #include "integration/testing/runfiles.h"
 #include "integration/testing/vm.h"
 #include "integration/virtio/net_host.h"
+#include "integration/virtio/test_run.h"
 #include "integration/virtio/virtio_guest.h"
 
 namespace touchstone {

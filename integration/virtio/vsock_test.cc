@@ -23,24 +23,23 @@
 #include "gtest/gtest.h"
 #include "integration/testing/guest_command.h"
 #include "integration/testing/runfiles.h"
+#include "integration/virtio/test_run.h"
 #include "integration/virtio/virtio_guest.h"
 #include "integration/virtio/vsock_peer.h"
 
 namespace touchstone {
 namespace {
 
-bool g_full = false;
-
 // As Say, with more patience.
 std::string Ask(Vm& vm, absl::string_view command) {
   const absl::StatusOr<CommandResult> result =
-      vm.Run(command, g_full ? absl::Minutes(20) : 3 * kCommandLimit);
+      vm.Run(command, IsFullRun() ? absl::Minutes(20) : 3 * kCommandLimit);
   return result.ok() ? result->output : std::string(result.status().message());
 }
 
 // Connections each way, and bytes of a single large one.
-int Many() { return g_full ? 1000 : 50; }
-size_t Bulk() { return g_full ? 16 << 20 : 2 << 20; }
+int Many() { return IsFullRun() ? 1000 : 50; }
+size_t Bulk() { return IsFullRun() ? 16 << 20 : 2 << 20; }
 
 constexpr int kPatience = 120;  // Seconds without progress.
 constexpr uint32_t kCid = 42;
@@ -234,7 +233,6 @@ TEST(VsockVhostTest, ServesTheDriver) {
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  for (int i = 1; i < argc; ++i) touchstone::g_full |= std::string(argv[i]) == "--full";
   rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
     limit.rlim_cur = limit.rlim_max;
