@@ -23,6 +23,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -54,10 +55,13 @@ std::vector<Peer> Peers(const std::string& touchstone, const std::string& kernel
   const auto qemu = [&](absl::string_view machine) {
     return QemuCommand(machine, kGuestMib, kernel, initramfs, kCommandLine);
   };
+  std::vector<std::string> ours = {touchstone, "run",      "--mem",      memory, "--initrd",
+                                   initramfs,  "--params", kCommandLine, kernel};
+  std::vector<std::string> bare = ours;
+  bare.insert(bare.end() - 1, {"--no-rng", "--no-balloon"});
   return {
-      {"touchstone",
-       {touchstone, "run", "--mem", memory, "--initrd", initramfs, "--params", kCommandLine,
-        kernel}},
+      {"touchstone", std::move(ours)},
+      {"touchstone -", std::move(bare)},  // Without its default virtio devices, as QEMU is here.
       {"QEMU pc", qemu("pc")},
       {"QEMU q35", qemu("q35")},
       {"QEMU microvm", qemu("microvm")},
