@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,6 +40,12 @@ const char* KindOf(mode_t mode) {
 
 bool IsUnsupported(int error) { return error == EOPNOTSUPP || error == ENOSYS || error == ENOTTY; }
 
+bool IsInMemory(int fd) {
+  struct statfs file_system;
+  return fstatfs(fd, &file_system) == 0 &&
+         (file_system.f_type == TMPFS_MAGIC || file_system.f_type == RAMFS_MAGIC);
+}
+
 // A write beyond RLIMIT_FSIZE shall be an error of the disk (EFBIG) and not the end of the process.
 void IgnoreFileSizeSignal() {
   struct sigaction action = {};
@@ -53,7 +61,8 @@ absl::StatusOr<DiskFile> DiskFile::Create(ScopedFd fd) {
   struct stat status;
   if (fstat(fd.get(), &status) != 0) return ErrnoStatus(errno, "fstat");
   if (S_ISREG(status.st_mode)) {
-    return DiskFile(std::move(fd), static_cast<uint64_t>(status.st_size), false);
+    const bool in_memory = IsInMemory(fd.get());
+    return DiskFile(std::move(fd), static_cast<uint64_t>(status.st_size), false, in_memory);
   }
   if (!S_ISBLK(status.st_mode)) {
     return absl::InvalidArgumentError(
@@ -61,7 +70,7 @@ absl::StatusOr<DiskFile> DiskFile::Create(ScopedFd fd) {
   }
   uint64_t size = 0;
   if (ioctl(fd.get(), BLKGETSIZE64, &size) != 0) return ErrnoStatus(errno, "ioctl BLKGETSIZE64");
-  return DiskFile(std::move(fd), size, true);
+  return DiskFile(std::move(fd), size, true, false);
 }
 
 absl::Status DiskFile::SetDirect() {

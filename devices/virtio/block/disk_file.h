@@ -27,6 +27,8 @@ class DiskFile {
   [[nodiscard]] uint32_t address_alignment() const { return address_alignment_; }
   [[nodiscard]] uint32_t offset_alignment() const { return offset_alignment_; }
   [[nodiscard]] bool direct() const { return direct_; }
+  // The file system keeps its files in memory (tmpfs, memfd): there is no disk to wait for.
+  [[nodiscard]] bool in_memory() const { return in_memory_; }
 
   // From now on past the page cache.
   absl::Status SetDirect();
@@ -46,8 +48,8 @@ class DiskFile {
   [[nodiscard]] int64_t ReadCached(const Transfer& transfer) const;
 
  private:
-  DiskFile(ScopedFd fd, uint64_t size, bool block_device)
-      : fd_(std::move(fd)), size_(size), block_device_(block_device) {}
+  DiskFile(ScopedFd fd, uint64_t size, bool block_device, bool in_memory)
+      : fd_(std::move(fd)), size_(size), block_device_(block_device), in_memory_(in_memory) {}
 
   [[nodiscard]] int Allocate(int mode, uint64_t offset, uint64_t size) const;
   [[nodiscard]] int WriteBuffersOfZeros(uint64_t offset, uint64_t size) const;
@@ -55,6 +57,7 @@ class DiskFile {
   ScopedFd fd_;
   uint64_t size_;
   bool block_device_;
+  bool in_memory_;
   bool direct_ = false;
   uint32_t address_alignment_ = 1;
   uint32_t offset_alignment_ = 1;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,14 +35,22 @@ using Kind = BlockOperation::Kind;
 constexpr size_t kSize = 4 << 20;
 constexpr uint32_t kDepth = 64;
 
-std::shared_ptr<const DiskFile> TemporaryDisk(bool direct) {
+enum class Place { kPageCache, kDirect, kMemory };
+
+ScopedFd TemporaryFile(Place place) {
+  if (place == Place::kMemory) return ScopedFd(memfd_create("disk", MFD_CLOEXEC));
   std::string path = testing::TempDir() + "/disk_XXXXXX";
   ScopedFd fd(mkostemp(path.data(), O_CLOEXEC));
-  CHECK(fd.valid() && ftruncate(fd.get(), kSize) == 0);
   unlink(path.c_str());
+  return fd;
+}
+
+std::shared_ptr<const DiskFile> TemporaryDisk(Place place) {
+  ScopedFd fd = TemporaryFile(place);
+  CHECK(fd.valid() && ftruncate(fd.get(), kSize) == 0);
   DiskFile file = DiskFile::Create(std::move(fd)).value();
   // Where the file system cannot, the page cache does.
-  if (direct) file.SetDirect().IgnoreError();
+  if (place == Place::kDirect) file.SetDirect().IgnoreError();
   return std::make_shared<const DiskFile>(std::move(file));
 }
 
@@ -56,8 +65,8 @@ BlockOperation Transfer(Kind kind, uint32_t token, uint64_t offset, Page& page) 
   return operation;
 }
 
-// Parameters: io_uring, O_DIRECT.
-class HostIoTest : public testing::TestWithParam<std::tuple<bool, bool>> {
+// Parameters: io_uring, where the file is.
+class HostIoTest : public testing::TestWithParam<std::tuple<bool, Place>> {
  protected:
   HostIoTest() { io_ = Make(file_); }
   std::unique_ptr<BlockIo> Make(std::shared_ptr<const DiskFile> file) {
@@ -226,11 +235,52 @@ TEST_P(HostIoTest, TwoOnOneFile) {
   EXPECT_THAT(read->bytes, Each(8));
 }
 
-INSTANTIATE_TEST_SUITE_P(Executors, HostIoTest, testing::Combine(testing::Bool(), testing::Bool()),
+constexpr const char* kPlaces[] = {"PageCache", "Direct", "Memory"};
+
+INSTANTIATE_TEST_SUITE_P(Executors, HostIoTest,
+                         testing::Combine(testing::Bool(),
+                                          testing::Values(Place::kPageCache, Place::kDirect,
+                                                          Place::kMemory)),
                          [](const auto& info) {
                            return std::string(std::get<0>(info.param) ? "Uring" : "Threads") +
-                                  (std::get<1>(info.param) ? "Direct" : "Buffered");
+                                  kPlaces[static_cast<size_t>(std::get<1>(info.param))];
                          });
+
+// No thread is woken for what is short, and the long goes to one.
+TEST(ThreadIoTest, ShortOperationsInMemoryAreDoneAtOnce) {
+  constexpr uint64_t kLong = 65 * 1024;
+  const auto file = TemporaryDisk(Place::kMemory);
+  ThreadIo io(file, std::make_shared<IoThreads>(1),
+              std::make_shared<const EventFd>(*EventFd::Create()));
+  auto page = std::make_unique<Page>();
+  std::fill_n(page->bytes, 4096, uint8_t{7});
+  std::vector<uint8_t> many(kLong);
+  BlockOperation read = {.kind = Kind::kRead, .token = 4, .size = kLong};
+  read.slices.push_back({many.data(), many.size()});
+  std::vector<BlockCompletion> completions;
+  io.Add(Transfer(Kind::kWrite, 1, 0, *page));
+  io.Add({.kind = Kind::kFlush, .token = 2});
+  io.Add(Transfer(Kind::kRead, 3, kSize, *page));
+
+  io.Submit();
+  io.Reap(completions);
+
+  ASSERT_EQ(completions.size(), 3u);
+  EXPECT_EQ(completions[0].error, 0);
+  EXPECT_EQ(completions[1].error, 0);
+  EXPECT_EQ(completions[2].error, EIO);
+  EXPECT_EQ(io.in_flight(), 0u);
+  io.Add(std::move(read));
+  EXPECT_EQ(io.in_flight(), 1u);
+  completions.clear();
+  io.Submit();
+  while (completions.empty()) {
+    io.Wait();
+    io.completed().Drain();
+    io.Reap(completions);
+  }
+  EXPECT_EQ(many.front(), 7);
+}
 
 }  // namespace
 }  // namespace touchstone

@@ -6,6 +6,26 @@
 #include <utility>
 
 namespace touchstone {
+namespace {
+
+// Takes about as long to copy as a thread to wake up.
+constexpr uint64_t kShort = 64 * 1024;
+
+bool IsShort(const BlockOperation& operation) {
+  switch (operation.kind) {
+    case BlockOperation::Kind::kRead:
+    case BlockOperation::Kind::kWrite:
+      return operation.size <= kShort;
+    case BlockOperation::Kind::kFlush:
+      return true;
+    case BlockOperation::Kind::kDiscard:
+    case BlockOperation::Kind::kWriteZeroes:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace
 
 ThreadIo::ThreadIo(std::shared_ptr<const DiskFile> file, std::shared_ptr<IoThreads> threads,
                    std::shared_ptr<const EventFd> completed)
@@ -22,10 +42,17 @@ ThreadIo::~ThreadIo() {
 
 void ThreadIo::Add(BlockOperation operation) {
   ++in_flight_;
-  if (operation.kind == BlockOperation::Kind::kRead && read_at_once_ && ReadAtOnce(operation)) {
-    return;
-  }
+  if (ExecuteAtOnce(operation)) return;
   added_.push_back(std::move(operation));
+}
+
+bool ThreadIo::ExecuteAtOnce(BlockOperation& operation) {
+  if (file_->in_memory() && IsShort(operation)) {
+    const uint32_t token = operation.token;
+    at_once_.push_back({.token = token, .error = file_->Execute(std::move(operation))});
+    return true;
+  }
+  return operation.kind == BlockOperation::Kind::kRead && read_at_once_ && ReadAtOnce(operation);
 }
 
 bool ThreadIo::ReadAtOnce(BlockOperation& operation) {

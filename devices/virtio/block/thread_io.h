@@ -1,6 +1,7 @@
 // A BlockIo of threads that block: for hosts without io_uring, and for what io_uring cannot do.
 //
-// What the page cache has is read at once, on the caller's thread. Thread-compatible, as BlockIo
+// What the page cache has is read at once, on the caller's thread, and so is all that is short in a
+// file that is kept in memory. Thread-compatible, as BlockIo
 // is.
 
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_BLOCK_THREAD_IO_H_
@@ -35,7 +36,8 @@ class ThreadIo final : public BlockIo, private IoThreads::Client {
   [[nodiscard]] size_t in_flight() const { return in_flight_; }
 
  private:
-  // Returns true when there is nothing left to do.
+  // Both return true when there is nothing left to do.
+  bool ExecuteAtOnce(BlockOperation& operation);
   bool ReadAtOnce(BlockOperation& operation);
   void Execute(BlockOperation operation) override ABSL_LOCKS_EXCLUDED(mutex_);
 
