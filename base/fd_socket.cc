@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "base/unix_socket.h"
 
 namespace touchstone {
 namespace {
@@ -20,19 +20,6 @@ constexpr int kBacklog = 16;
 
 int TypeOf(FdSocket::Kind kind) {
   return (kind == FdSocket::Kind::kStream ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC;
-}
-
-absl::StatusOr<sockaddr_un> AddressOf(absl::string_view path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof(address.sun_path) ||
-      path.find('\0') != absl::string_view::npos) {
-    return absl::InvalidArgumentError(absl::StrCat("'", path, "' is no socket path: 1 to ",
-                                                   sizeof(address.sun_path) - 1,
-                                                   " bytes are accepted, none of them 0"));
-  }
-  memcpy(address.sun_path, path.data(), path.size());
-  return address;
 }
 
 // The status of a failed send or receive; `what` names it.
@@ -92,7 +79,7 @@ absl::StatusOr<std::pair<FdSocket, FdSocket>> FdSocket::CreatePair(Kind kind) {
 }
 
 absl::StatusOr<FdSocket> FdSocket::Connect(absl::string_view path, Kind kind) {
-  ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
+  ASSIGN_OR_RETURN(const sockaddr_un address, UnixAddress(path));
   ScopedFd fd(socket(AF_UNIX, TypeOf(kind), 0));
   if (!fd.valid()) return ErrnoStatus(errno, "socket");
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
@@ -211,7 +198,7 @@ absl::Status FdSocket::SetTimeout(absl::Duration timeout) const {
 void FdSocket::Shutdown() const { shutdown(fd_.get(), SHUT_RDWR); }
 
 absl::StatusOr<FdListener> FdListener::Listen(absl::string_view path, FdSocket::Kind kind) {
-  ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
+  ASSIGN_OR_RETURN(const sockaddr_un address, UnixAddress(path));
   ScopedFd fd(socket(AF_UNIX, TypeOf(kind), 0));
   if (!fd.valid()) return ErrnoStatus(errno, "socket");
   const auto bind_it = [&fd, &address] {

@@ -6,7 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/strip.h"
 #include "base/log.h"
-#include "devices/platform/serial/unix_socket.h"
+#include "base/unix_socket.h"
 
 namespace touchstone {
 
@@ -35,7 +35,7 @@ ByteSink::State UnixDatagramSink::Send(absl::string_view line) {
   if (!socket_.valid()) {
     absl::StatusOr<ScopedFd> socket = ConnectUnix(path_, SOCK_DGRAM);
     if (!socket.ok()) {
-      if (absl::IsUnavailable(socket.status())) return State::kAbsent;
+      if (MayConnectLater(socket.status())) return State::kAbsent;
       LOG(kError, "serial", "%s; its output is dropped from here on", socket.status().message());
       return State::kGone;
     }

@@ -5,7 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/log.h"
-#include "devices/platform/serial/unix_socket.h"
+#include "base/unix_socket.h"
 
 namespace touchstone {
 
@@ -14,7 +14,7 @@ std::shared_ptr<const UnixStream::Connection> UnixStream::Connect() {
   if (current_ != nullptr) return current_;
   absl::StatusOr<ScopedFd> send = ConnectUnix(path_, SOCK_STREAM);
   if (!send.ok()) {
-    if (!absl::IsUnavailable(send.status())) {
+    if (!MayConnectLater(send.status())) {
       LOG(kError, "serial", "%s", send.status().message());
     }
     return nullptr;

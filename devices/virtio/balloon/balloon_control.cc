@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <cstring>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "absl/strings/str_replace.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/unix_socket.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace touchstone {
@@ -41,17 +41,7 @@ std::string Quoted(absl::string_view text) {
 absl::StatusOr<std::unique_ptr<BalloonControl>> BalloonControl::Connect(const std::string& path,
                                                                         EventLoop& loop,
                                                                         Balloon& balloon) {
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is too long for a socket's name"));
-  }
-  memcpy(address.sun_path, path.data(), path.size());
-  ScopedFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return ErrnoStatus(errno, "socket");
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return ErrnoStatus(errno, absl::StrCat("connect to ", path));
-  }
+  ASSIGN_OR_RETURN(ScopedFd fd, ConnectUnix(path, SOCK_SEQPACKET));
   return Create(std::move(fd), loop, balloon);
 }
 

@@ -1,38 +1,18 @@
 #include "devices/virtio/net/stream_backend.h"
 
-#include <errno.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
-#include <cstring>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/unix_socket.h"
 
 namespace touchstone {
 namespace {
 
 // As much as the host lets us have: a large frame should not have to wait for its second half.
 constexpr int kSendBuffer = 4 << 20;
-
-// Never waits.
-absl::StatusOr<ScopedFd> ConnectTo(const std::string& path) {
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat("the path of a socket has 1 to ",
-                                                   sizeof(address.sun_path) - 1, " characters"));
-  }
-  memcpy(address.sun_path, path.data(), path.size());
-  ScopedFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket.valid()) return ErrnoStatus(errno, "socket");
-  if (connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return ErrnoStatus(errno, "connect");
-  }
-  return socket;
-}
 
 void EnlargeSendBuffer(int fd) {
   setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
@@ -52,7 +32,7 @@ bool IsUnixStream(int fd) {
 
 absl::StatusOr<std::unique_ptr<StreamBackend>> StreamBackend::Connect(const std::string& path,
                                                                       EventLoop& loop) {
-  ASSIGN_OR_RETURN(ScopedFd socket, ConnectTo(path));
+  ASSIGN_OR_RETURN(ScopedFd socket, ConnectUnix(path, SOCK_STREAM));
   return std::unique_ptr<StreamBackend>(
       new StreamBackend(std::move(socket), path, path, std::nullopt, loop));
 }
@@ -101,7 +81,7 @@ void StreamBackend::RetryLater() {
 }
 
 void StreamBackend::Retry() {
-  absl::StatusOr<ScopedFd> socket = ConnectTo(path_);
+  absl::StatusOr<ScopedFd> socket = ConnectUnix(path_, SOCK_STREAM);
   if (!socket.ok()) return RetryLater();
   EnlargeSendBuffer(socket->get());
   port_.Replace(*std::move(socket));

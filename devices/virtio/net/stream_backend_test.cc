@@ -286,9 +286,9 @@ TEST_F(StreamBackendTest, APathWithoutListenerIsAnError) {
     return std::string(StreamBackend::Connect(path, loop_).status().message());
   };
 
-  EXPECT_THAT(error("/no/such/socket"), HasSubstr("connect: No such file"));
-  EXPECT_THAT(error(""), HasSubstr("1 to 107 characters"));
-  EXPECT_THAT(error(std::string(108, 'a')), HasSubstr("1 to 107 characters"));
+  EXPECT_THAT(error("/no/such/socket"), HasSubstr("connect to /no/such/socket: No such file"));
+  EXPECT_THAT(error(""), HasSubstr("1 to 107 bytes"));
+  EXPECT_THAT(error(std::string(108, 'a')), HasSubstr("1 to 107 bytes"));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/unix_socket.h"
 #include "devices/virtio/vsock/vsock_unix_stream.h"
 
 namespace touchstone {
@@ -41,18 +42,7 @@ UnixHost::UnixHost(EventLoop& loop, FdListener listener, absl::string_view path)
 // --- Guest to host.
 
 absl::StatusOr<std::unique_ptr<VsockStream>> UnixHost::Connect(uint32_t port) {
-  const std::string path = absl::StrCat(path_, "_", port);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  memcpy(address.sun_path, path.data(), path.size());  // Listen saw to the room.
-  ScopedFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return ErrnoStatus(errno, "socket");
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    const int error = errno;
-    if (error == EAGAIN) return absl::UnavailableError(absl::StrCat(path, " is busy"));
-    return absl::FailedPreconditionError(
-        ErrnoStatus(error, absl::StrCat("connect to ", path)).message());
-  }
+  ASSIGN_OR_RETURN(ScopedFd fd, ConnectUnix(absl::StrCat(path_, "_", port), SOCK_STREAM));
   return std::make_unique<VsockUnixStream>(loop_, std::move(fd), VsockUnixStream::Opener::kGuest);
 }
 

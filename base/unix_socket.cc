@@ -1,0 +1,70 @@
+#include "base/unix_socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <cstring>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+
+namespace touchstone {
+namespace {
+
+absl::Status ConnectError(int error, absl::string_view path) {
+  const absl::Status status = ErrnoStatus(error, absl::StrCat("connect to ", path));
+  switch (error) {
+    case ENOENT:
+      return absl::NotFoundError(status.message());
+    case ECONNREFUSED:
+      return absl::FailedPreconditionError(status.message());
+    case EAGAIN:
+      return absl::UnavailableError(status.message());
+    default:
+      // These codes are kept for the three above.
+      return MayConnectLater(status) ? absl::InternalError(status.message()) : status;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<sockaddr_un> UnixAddress(absl::string_view path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof(address.sun_path) ||
+      path.find('\0') != absl::string_view::npos) {
+    return absl::InvalidArgumentError(absl::StrCat("'", path, "' is no socket path: 1 to ",
+                                                   sizeof(address.sun_path) - 1,
+                                                   " bytes are accepted, none of them 0"));
+  }
+  memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+absl::StatusOr<ScopedFd> ConnectUnix(absl::string_view path, int type) {
+  std::string short_path(path);
+  ScopedFd directory;
+  const size_t slash = short_path.rfind('/');
+  if (short_path.size() >= sizeof(sockaddr_un::sun_path) && slash != std::string::npos) {
+    directory.Reset(
+        open(short_path.substr(0, slash + 1).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!directory.valid()) return ConnectError(errno, path);
+    short_path = absl::StrCat("/proc/self/fd/", directory.get(), short_path.substr(slash));
+  }
+  const absl::StatusOr<sockaddr_un> address = UnixAddress(short_path);
+  if (!address.ok()) return UnixAddress(path).status();
+  ScopedFd fd(socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return ErrnoStatus(errno, "socket");
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0) {
+    return ConnectError(errno, path);
+  }
+  return fd;
+}
+
+bool MayConnectLater(const absl::Status& error) {
+  return absl::IsNotFound(error) || absl::IsFailedPrecondition(error) || absl::IsUnavailable(error);
+}
+
+}  // namespace touchstone
