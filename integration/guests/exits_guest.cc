@@ -10,7 +10,9 @@ constexpr uint16_t kUnclaimedPort = 0x1230;
 constexpr uint16_t kDebugcon = 0x402;
 constexpr uint64_t kUnclaimedMmio = 0xE0000000;
 constexpr uint64_t kEcam = 0xF4000000;
+constexpr uint64_t kEcamEnd = kEcam + (64 << 20);
 constexpr uint32_t kHostBridge = 0x12378086;
+constexpr uint32_t kEntropyDevice = 0x10441AF4;
 
 void Ports() {
   Out8(kCom2Scratch, 0x5A);
@@ -59,6 +61,64 @@ void Mmio() {
   MmioWrite<uint64_t>(kUnclaimedMmio, 1);
 }
 
+// Bytes, or dwords at any address, one after the other.
+void CopyBytes(uint64_t to, uint64_t from, uint64_t count) {
+  asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+}
+void CopyBytesDown(uint64_t to, uint64_t from, uint64_t count) {
+  asm volatile("std; rep movsb; cld" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+}
+void CopyDwords(uint64_t to, uint64_t from, uint64_t count) {
+  asm volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+}
+void FillBytes(uint64_t to, uint8_t value, uint64_t count) {
+  asm volatile("rep stosb" : "+D"(to), "+c"(count) : "a"(value) : "memory");
+}
+
+uint64_t Sum(const uint8_t (&bytes)[64]) {
+  uint64_t sum = 0;
+  for (const uint8_t byte : bytes) sum += byte;
+  return sum;
+}
+
+// KE-07: string instructions that run over either end of a window. Nobody is at the last functions
+// of ECAM, nor behind it, nor at the end of the address space below 4 GiB.
+void StringInstructionsOverMemory() {
+  uint8_t buffer[64] = {};
+  const auto to = reinterpret_cast<uint64_t>(buffer);
+  CopyBytes(to, kEcamEnd - 32, 64);
+  Expect("bytes over the end of ECAM", Sum(buffer), 64 * 0xFF);
+  FillBytes(to, 0, 64);
+  CopyDwords(to, kEcamEnd - 30, 16);
+  Expect("dwords over the end of ECAM", Sum(buffer), 64 * 0xFF);
+  FillBytes(to, 0, 64);
+  CopyBytesDown(to + 63, kEcam + 3, 64);
+  Expect("bytes down over the start of ECAM", Sum(buffer), 60 * 0xFF + 0x12 + 0x37 + 0x80 + 0x86);
+  FillBytes(to, 0, 64);
+  CopyBytes(to, 0xFFFFFFC0, 64);
+  Expect("bytes up to 4 GiB", Sum(buffer), 64 * 0xFF);
+  FillBytes(kEcamEnd - 32, 0xA5, 64);
+  CopyBytes(kEcamEnd - 32, kEcam, 64);
+  Expect("host bridge after all of it", MmioRead<uint32_t>(kEcam), kHostBridge);
+
+  // A device's own window.
+  constexpr uint64_t kFunction = kEcam + (1 << 15);
+  constexpr uint64_t kWindow = 0x8000;
+  Expect("entropy device", MmioRead<uint32_t>(kFunction), kEntropyDevice);
+  MmioWrite<uint16_t>(kFunction + 4, 2);
+  const uint64_t bar = MmioRead<uint32_t>(kFunction + 0x10) & ~0xFul;
+  for (uint64_t count = 1; count <= 64; count = count * 2 + 1) {
+    CopyBytes(to, bar + kWindow - count / 2, count);
+    CopyBytesDown(to + count - 1, bar + count / 2, count);
+    CopyDwords(to, bar + kWindow - count / 2, count / 4);
+    FillBytes(bar + kWindow - count / 2, 0xFF, count / 2);
+    CopyBytes(bar + kWindow - count, bar, count);
+    CopyBytesDown(bar + count, bar + kWindow - 1, count);
+  }
+  MmioWrite<uint8_t>(bar + 0x14, 0);
+  Expect("queues of the entropy device", MmioRead<uint16_t>(bar + 0x12), 1);
+}
+
 void PciConfiguration() {
   Out32(0xCF8, 0x80000000);
   Expect("host bridge by ports, 4 bytes", In32(0xCFC), kHostBridge);
@@ -90,6 +150,7 @@ void GuestMain() {
   StringInstructions();
   Mmio();
   PciConfiguration();
+  StringInstructionsOverMemory();
   DebugPort();
   Print("done\n");
 }

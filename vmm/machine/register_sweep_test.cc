@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -63,6 +64,16 @@ class RegisterSweepTest : public testing::Test {
     config.add_block()->set_path("/proc/self/fd/" + std::to_string(disk_.get()));
     config.mutable_vsock()->set_cid(3);
     config.mutable_vsock()->set_socket(std::string(folder_) + "/vsock");
+    // The balloon is there by default. Nobody reads what the network devices send.
+    for (const bool packed : {false, true}) {
+      int ends[2];
+      EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+      sockets_.emplace_back(ends[0]);
+      sockets_.emplace_back(ends[1]);
+      NetConfig& net = *config.add_net();
+      net.set_socket_fd(ends[0]);
+      net.set_packed_queue(packed);
+    }
     ApplyDefaults(config);
     machine_ = BuildMachine(config, {&hypervisor_, loop_.get(), &SystemClock()}, [] {}).value();
   }
@@ -136,12 +147,13 @@ class RegisterSweepTest : public testing::Test {
   std::unique_ptr<EpollLoop> loop_;
   ScopedFd kernel_;
   ScopedFd disk_;
+  std::vector<ScopedFd> sockets_;
   char folder_[32] = "/tmp/register_sweep.XXXXXX";
   std::unique_ptr<Machine> machine_;
 };
 
 TEST_F(RegisterSweepTest, EveryDeviceIsThere) {
-  for (const uint32_t device : {3, 2, 4, 19}) {  // Console, block, entropy, socket.
+  for (const uint32_t device : {1, 2, 3, 4, 5, 19}) {  // Net to balloon, and socket.
     EXPECT_TRUE(Find(0x10401AF4 + (device << 16)).has_value()) << device;
   }
 }
