@@ -1,5 +1,5 @@
 // Reads and writes of a guest's disk under Touchstone and under QEMU, one after the other in one
-// KVM lab, with the same image, kernel and load. Runs as root; block_io.sh starts it in the lab.
+// KVM lab, with the same image, kernel and load. Runs as root; in_lab.sh starts it in the lab.
 //
 //   block_io_main [--trace] [--only NAME] [--operations N] [--loads NAMES] TOUCHSTONE KERNEL
 //   INITRAMFS

@@ -1,8 +1,5 @@
-// The guest of block_io.cc: reads and writes a disk past the page cache, in phases, and says so on
-// standard output:
-//
-//   load begin NAME              then nothing for a moment
-//   load end NAME OPERATIONS NS  elapsed, by the guest's clock; again with a moment after it
+// The guest of block_io.cc: reads and writes a disk past the page cache, in phases, and says so as
+// load_report.h has it.
 //
 //   block_load DEVICE OPERATIONS NAME...
 //
@@ -21,14 +18,17 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <string>
 #include <vector>
 
+#include "bench/peers/load_report.h"
+
 namespace {
+
+using touchstone::LoadFailed;
 
 constexpr uint64_t kMaxDepth = 256;
 
@@ -40,22 +40,11 @@ struct Load {
   uint64_t operations = 0;
 };
 
-[[noreturn]] void Die(const char* what) {
-  printf("load failed %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-
-uint64_t Now() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
-}
-
 class Disk {
  public:
   explicit Disk(const char* path) : fd_(open(path, O_RDWR | O_DIRECT)) {
-    if (fd_ < 0) Die(path);
-    if (ioctl(fd_, BLKGETSIZE64, &size_) != 0) Die("BLKGETSIZE64");
+    if (fd_ < 0) LoadFailed(path);
+    if (ioctl(fd_, BLKGETSIZE64, &size_) != 0) LoadFailed("BLKGETSIZE64");
   }
 
   [[nodiscard]] int fd() const { return fd_; }
@@ -79,7 +68,7 @@ void RunOneByOne(Disk& disk, const Load& load, void* buffer) {
     const auto offset = static_cast<off_t>(disk.NextOffset(load.size));
     const ssize_t done = load.write ? pwrite(disk.fd(), buffer, load.size, offset)
                                     : pread(disk.fd(), buffer, load.size, offset);
-    if (done != static_cast<ssize_t>(load.size)) Die("transfer");
+    if (done != static_cast<ssize_t>(load.size)) LoadFailed("transfer");
   }
 }
 
@@ -104,43 +93,36 @@ void RunInDepth(Disk& disk, const Load& load, aio_context_t context, uint8_t* bu
     }
     if (!ready.empty() && syscall(SYS_io_submit, context, ready.size(), ready.data()) !=
                               static_cast<long>(ready.size())) {
-      Die("io_submit");
+      LoadFailed("io_submit");
     }
     started += ready.size();
     ready.clear();
     const long count = syscall(SYS_io_getevents, context, 1, events.size(), events.data(), nullptr);
-    if (count < 1) Die("io_getevents");
+    if (count < 1) LoadFailed("io_getevents");
     for (long i = 0; i < count; ++i) {
-      if (events[i].res != static_cast<int64_t>(load.size)) Die("transfer");
+      if (events[i].res != static_cast<int64_t>(load.size)) LoadFailed("transfer");
       ready.push_back(reinterpret_cast<iocb*>(events[i].data));
     }
     finished += static_cast<uint64_t>(count);
   }
 }
 
-void Pause() { sleep(1); }
-
 void Run(Disk& disk, const Load& load) {
   // The same memory for all loads, of which each page is there.
   constexpr size_t kMemory = 8 << 20;
   static auto* const memory = static_cast<uint8_t*>(mmap(
       nullptr, kMemory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0));
-  if (memory == MAP_FAILED) Die("mmap");
-  if (load.depth > kMaxDepth || load.size * load.depth > kMemory) Die("the load is too large");
+  if (memory == MAP_FAILED) LoadFailed("mmap");
+  if (load.depth > kMaxDepth || load.size * load.depth > kMemory)
+    LoadFailed("the load is too large");
   memset(memory, 0x5a, kMemory);
   // Never destroyed, which would take the kernel milliseconds.
   static aio_context_t context = 0;
-  if (context == 0 && syscall(SYS_io_setup, kMaxDepth, &context) != 0) Die("io_setup");
-  printf("load begin %s\n", load.name.c_str());
-  Pause();
-  const uint64_t start = Now();
-  if (load.depth == 1) RunOneByOne(disk, load, memory);
-  if (load.depth > 1) RunInDepth(disk, load, context, memory);
-  const uint64_t elapsed = Now() - start;
-  printf("load end %s %llu %llu\n", load.name.c_str(),
-         static_cast<unsigned long long>(load.operations),
-         static_cast<unsigned long long>(elapsed));
-  Pause();
+  if (context == 0 && syscall(SYS_io_setup, kMaxDepth, &context) != 0) LoadFailed("io_setup");
+  touchstone::ReportLoad(load.name.c_str(), load.operations, [&] {
+    if (load.depth == 1) RunOneByOne(disk, load, memory);
+    if (load.depth > 1) RunInDepth(disk, load, context, memory);
+  });
 }
 
 Load Parse(const char* name, uint64_t operations) {
@@ -151,7 +133,7 @@ Load Parse(const char* name, uint64_t operations) {
   unsigned depth = 0;
   if (sscanf(name, "%5[a-z]-%u-%u", kind, &kib, &depth) != 3 || kib == 0 || depth == 0) {
     errno = EINVAL;
-    Die(name);
+    LoadFailed(name);
   }
   load.write = strcmp(kind, "write") == 0;
   load.size = uint64_t{kib} * 1024;

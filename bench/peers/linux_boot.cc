@@ -1,6 +1,6 @@
 // Boots one Linux guest under Touchstone and under QEMU, one after the other, and prints how long
 // each took until the guest's init, what KVM counted until then, and what the idle monitor holds
-// afterwards. Runs in the KVM lab, as root; linux_boot.sh starts it there.
+// afterwards. Runs in the KVM lab, as root; in_lab.sh starts it there.
 //
 //   linux_boot_main [--trace] [--rounds N] [--only NAME] TOUCHSTONE KERNEL INITRAMFS
 //

@@ -1,5 +1,5 @@
 // Traffic of a guest through a tap under Touchstone and under QEMU, one after the other in one KVM
-// lab, with the same kernel and load. Runs as root; net_io.sh starts it in the lab.
+// lab, with the same kernel and load. Runs as root; in_lab.sh starts it in the lab.
 //
 //   net_io_main [--trace] [--only NAME] [--operations N] [--loads NAMES] TOUCHSTONE KERNEL
 //   INITRAMFS

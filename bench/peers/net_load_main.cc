@@ -1,4 +1,4 @@
-// The guest of net_io.cc: does its loads with the host's end and says so as load_run.h has it.
+// The guest of net_io.cc: does its loads with the host's end and says so as load_report.h has it.
 //
 //   net_load HOST GUEST OPERATIONS NAME...
 //
@@ -12,13 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/peers/load_report.h"
 #include "bench/peers/net_load.h"
 
 namespace {
 
+using touchstone::LoadFailed;
 using touchstone::NetLoad;
 using touchstone::NetRequest;
 
@@ -31,22 +32,11 @@ constexpr struct {
     {"udp-rr", NetLoad::kUdpRoundTrip},
 };
 
-[[noreturn]] void Die(const char* what) {
-  printf("load failed %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-
-uint64_t Now() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
-}
-
 sockaddr_in Address(const char* ip) {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_port = htons(touchstone::kNetLoadPort);
-  if (inet_pton(AF_INET, ip, &address.sin_addr) != 1) Die(ip);
+  if (inet_pton(AF_INET, ip, &address.sin_addr) != 1) LoadFailed(ip);
   return address;
 }
 
@@ -55,27 +45,17 @@ int Connect(int type, const char* host, const char* guest) {
   const sockaddr_in from = Address(guest);
   const sockaddr_in to = Address(host);
   if (type == SOCK_DGRAM && bind(fd, reinterpret_cast<const sockaddr*>(&from), sizeof(from)) != 0) {
-    Die("bind");
+    LoadFailed("bind");
   }
   // The interface may take a moment to be up.
   int tries = 50;
   while (connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) != 0) {
-    if (--tries == 0) Die("connect");
+    if (--tries == 0) LoadFailed("connect");
     usleep(100'000);
   }
   const timeval patience = {.tv_sec = 20, .tv_usec = 0};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   return fd;
-}
-
-void Begin(const char* name) {
-  printf("load begin %s\n", name);
-  sleep(1);
-}
-
-void End(const char* name, uint32_t operations, uint64_t elapsed) {
-  printf("load end %s %u %llu\n", name, operations, static_cast<unsigned long long>(elapsed));
-  sleep(1);
 }
 
 void Run(const char* name, uint32_t operations, const char* host, const char* guest) {
@@ -84,18 +64,16 @@ void Run(const char* name, uint32_t operations, const char* host, const char* gu
     const int tcp = Connect(SOCK_STREAM, host, guest);
     const int udp = Connect(SOCK_DGRAM, host, guest);
     const NetRequest request = {.load = load.load, .operations = operations};
-    Begin(name);
-    const uint64_t start = Now();
-    if (send(tcp, &request, sizeof(request), 0) != sizeof(request)) Die("send");
-    if (!touchstone::RunGuestEnd(request, tcp, udp)) Die(name);
-    End(name, operations, Now() - start);
+    touchstone::ReportLoad(name, operations, [&] {
+      if (send(tcp, &request, sizeof(request), 0) != sizeof(request)) LoadFailed("send");
+      if (!touchstone::RunGuestEnd(request, tcp, udp)) LoadFailed(name);
+    });
     close(tcp);
     close(udp);
     return;
   }
-  if (strcmp(name, "nothing") != 0) Die(name);
-  Begin(name);
-  End(name, 0, 0);
+  if (strcmp(name, "nothing") != 0) LoadFailed(name);
+  touchstone::ReportLoad(name, 0, [] {});
 }
 
 }  // namespace
