@@ -70,6 +70,11 @@ class VsockConnection {
     stream_ = std::move(stream);
   }
 
+  // Before another thread than the loop's destroys the connection.
+  void Unbind() {
+    if (stream_ != nullptr) stream_->Unbind();
+  }
+
   // The host's side is there. `stream` is bound to its sink.
   void Opened(std::unique_ptr<VsockStream> stream);
 

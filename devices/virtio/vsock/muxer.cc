@@ -30,7 +30,10 @@ void VsockMuxer::SetReady() {
 VsockMuxer::Remains VsockMuxer::Clear() {
   Remains remains;
   remains.reserve(entries_.size());
-  for (auto& [id, entry] : entries_) remains.push_back(std::move(entry));
+  for (auto& [id, entry] : entries_) {
+    entry->connection.Unbind();
+    remains.push_back(std::move(entry));
+  }
   entries_.clear();
   ids_.clear();
   senders_.clear();

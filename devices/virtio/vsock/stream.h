@@ -49,6 +49,8 @@ class VsockStream {
   // Where events go from now on, which the two Watch methods ask for. An event may come once more
   // after they were told to stop.
   virtual void Bind(VsockStreamSink& sink, uint64_t id) = 0;
+  // No event goes anywhere any more: another thread than the loop's is about to destroy the stream.
+  virtual void Unbind() = 0;
   virtual void WatchReadable(bool watch) = 0;
   virtual void WatchWritable(bool watch) = 0;
 

@@ -306,6 +306,19 @@ TEST_F(UnixHostTest, StreamThatIsNotWatchedDoesNotSpin) {
   EXPECT_THAT(muxer_.readable, SizeIs(0));
 }
 
+// Another thread destroys the watches of a stream that is unbound; two must not.
+TEST_F(UnixHostTest, StreamThatIsUnboundLeavesItsWatchesAlone) {
+  const auto [caller, stream] = Connected();
+  stream->WatchReadable(true);
+  stream->WatchReadable(false);
+  Say(caller, "x");
+
+  stream->Unbind();
+
+  EXPECT_GT(loop_.RunReady(), 1);  // It goes on firing, since it is still there.
+  EXPECT_THAT(muxer_.readable, SizeIs(0));
+}
+
 TEST_F(UnixHostTest, FullSocketIsWatchedForRoom) {
   const auto [caller, stream] = Connected();
   const std::string block(65536, 'x');

@@ -104,6 +104,7 @@ class FakeVsockEnd : public std::enable_shared_from_this<FakeVsockEnd> {
   void Poke();
   // The stream may be gone afterwards.
   void Tell() {
+    if (sink_ == nullptr) return;
     const bool readable = !to_guest_.empty() || write_ended_ || endless_;
     if (watch_readable_ && readable) sink_->StreamReadable(id_);
     const bool writable = from_guest_.size() < capacity_ || closed_;
@@ -142,6 +143,7 @@ class FakeVsockStream final : public VsockStream {
     end_->sink_ = &sink;
     end_->id_ = id;
   }
+  void Unbind() override { end_->sink_ = nullptr; }
   void WatchReadable(bool watch) override {
     if (std::exchange(end_->watch_readable_, watch) != watch && watch) end_->Poke();
   }

@@ -41,6 +41,7 @@ void VsockUnixStream::WatchReadable(bool watch) {
   readable_.wanted = watch;
   if (!watch || readable_.watch.active()) return;
   readable_.watch = loop_.OnReadable(socket_.get(), [this] {
+    if (sink_ == nullptr) return;
     if (readable_.wanted) {
       sink_->StreamReadable(id_);  // May destroy this stream.
     } else {
@@ -53,6 +54,7 @@ void VsockUnixStream::WatchWritable(bool watch) {
   writable_.wanted = watch;
   if (!watch || writable_.watch.active()) return;
   writable_.watch = loop_.OnWritable(socket_.get(), [this] {
+    if (sink_ == nullptr) return;
     if (writable_.wanted) {
       sink_->StreamWritable(id_);  // May destroy this stream.
     } else {

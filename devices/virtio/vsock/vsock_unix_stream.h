@@ -25,6 +25,7 @@ class VsockUnixStream final : public VsockStream {
       : loop_(loop), socket_(std::move(socket)), opener_(opener) {}
 
   void Bind(VsockStreamSink& sink, uint64_t id) override;
+  void Unbind() override { sink_ = nullptr; }
   void WatchReadable(bool watch) override;
   void WatchWritable(bool watch) override;
   Result Read(absl::Span<const iovec> slices) override;
@@ -36,7 +37,7 @@ class VsockUnixStream final : public VsockStream {
 
  private:
   // A watch that is not wanted any more is given up when it next fires: most of the time it is
-  // wanted again before.
+  // wanted again before. Without a sink it belongs to the thread that destroys the stream.
   struct Direction {
     bool wanted = false;
     Watch watch;
