@@ -11,6 +11,7 @@
 #include "vmm/config/command_line.h"
 #include "vmm/config/defaults.h"
 #include "vmm/config/help.h"
+#include "vmm/config/schema_check.h"
 #include "vmm/config/text.h"
 #include "vmm/config/validate.h"
 
@@ -156,6 +157,10 @@ ExitCode Execute(Arguments arguments, const CommandContext& context) {
     return ExitCode::kOk;
   }
   if (!read.ok()) return RefuseArguments(context, read.status().message());
+  std::vector<std::string> errors;
+  CheckSchema(global, errors);
+  for (const std::string& error : errors) PrintError(context, error);
+  if (!errors.empty()) return ExitCode::kError;
   if (global.has_log_level()) {
     if (absl::Status status = context.set_log_levels(global.log_level()); !status.ok()) {
       return RefuseArguments(context, absl::StrCat("--log-level: ", status.message()));

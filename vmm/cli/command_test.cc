@@ -72,6 +72,24 @@ TEST_F(CommandTest, RunReportsEveryInvalidOption) {
       "touchstone: --serial: hardware=serial,num=9: there are 4 serial ports, num is 1 to 4\n");
 }
 
+TEST_F(CommandTest, RefusesOptionsByTheirFate) {
+  const int code = Run({"--syslog-tag=x", "run", "k"});
+  EXPECT_EQ(code, 1);
+  EXPECT_EQ(err_, "touchstone: --syslog-tag: not implemented yet\n");
+  err_.clear();
+
+  EXPECT_EQ(Run({"run", "--gpu=backend=2d", "--evdev=/dev/input/event1", "--swiotlb=64",
+                 "--crash-pipe-name=x", "--hypervisor=whpx", "k"}),
+            1);
+  EXPECT_EQ(err_,
+            "touchstone: --crash-pipe-name: not on this platform: Windows only\n"
+            "touchstone: --evdev: not implemented yet\n"
+            "touchstone: --gpu: not implemented yet\n"
+            "touchstone: --hypervisor: not implemented yet\n"
+            "touchstone: --swiotlb: not on this platform: aarch64 only\n");
+  EXPECT_FALSE(config_.has_value());
+}
+
 TEST_F(CommandTest, RefusesWhatIsNotThereYet) {
   const int code = Run({"run", "--serial", "type=syslog", "k"});
 

@@ -38,9 +38,16 @@ class Collector {
       const FieldDescriptor* field = config->field(i);
       if (OptionOf(field).positional()) continue;
       option_ = absl::StrCat("--", NameOf(field));
-      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      if (OptionOf(field).grammar() == GRAMMAR_COLONS) {
+        Add("=a:b:no-such-key=1", "unknown key 'no-such-key'", "the keys are ");
+        Add("=a:b:tag", "'tag' is not KEY=VALUE", "the keys are ");
+        Add("=a", "key 'tag'", "is missing");
+      } else if (field->message_type() != nullptr && StructureOf(field->message_type()).variant()) {
+        Add("=no-such-variant", "", "is not one of ");
+      } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
         CollectStruct(field->message_type(), absl::StrCat(option_, "="));
-      } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
+      } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_BOOL &&
+                 OptionOf(field).grammar() != GRAMMAR_BOOL_VALUE) {
         Add("=true", "", "takes no value");
         Add("=", "", "takes no value");
       } else {
@@ -74,7 +81,12 @@ class Collector {
       const std::string key = absl::StrCat("key '", NameOf(field), "'");
       const std::string start = absl::StrCat(before, NameOf(field));
       if (IsPlainStruct(field)) {
-        CollectStruct(field->message_type(), absl::StrCat(start, "=["));
+        CollectStruct(field->message_type(),
+                      absl::StrCat(start, field->is_repeated() ? "=[[" : "=["));
+        continue;
+      }
+      if (field->message_type() != nullptr) {  // A set, a tuple, a variant.
+        AddWhole(absl::StrCat(start, "=nonsense"), key, "");
         continue;
       }
       const std::string open = field->is_repeated() ? "=[" : "=";
@@ -205,11 +217,9 @@ INSTANTIATE_TEST_SUITE_P(
                         "--block path=a: id=123456789012345678901 is longer than 20 bytes"},
            WrongMeaning{{"--block=a,root", "--block=b,root"},
                         "--block path=b: root is set on another disk already"},
-           WrongMeaning{{"--block=a,bootindex=1"},
-                        "--block: bootindex: firmware that would boot from disks is not supported "
-                        "yet"},
+           WrongMeaning{{"--block=a,bootindex=1"}, "--block: bootindex: not implemented yet"},
            WrongMeaning{{"--block=a,pci-address=00:07.0"},
-                        "--block: pci-address: PCI addresses cannot be chosen yet"},
+                        "--block: pci-address: not implemented yet"},
            WrongMeaning{{"--block=a,dontcache"},
                         "--block: dontcache: not implemented yet; direct is alike"}));
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "google/protobuf/descriptor.h"
+#include "vmm/config/colons.h"
 #include "vmm/config/key_value.h"
 #include "vmm/config/schema.h"
 #include "vmm/config/text.h"
@@ -83,12 +84,17 @@ absl::Status UnknownOption(const Descriptor* type, absl::string_view name) {
       "unknown option ", Quote(name), guess.empty() ? "; --help lists the options" : guess));
 }
 
+// A list of ranges is one value, though the field is repeated.
+bool IsList(const FieldDescriptor* field) { return OptionOf(field).grammar() == GRAMMAR_RANGES; }
+
 bool IsSet(const Message& config, const FieldDescriptor* field) {
-  return !field->is_repeated() && config.GetReflection()->HasField(config, field);
+  const Reflection* reflection = config.GetReflection();
+  if (IsList(field)) return reflection->FieldSize(config, field) > 0;
+  return !field->is_repeated() && reflection->HasField(config, field);
 }
 
 absl::Status SetOption(Message& config, const FieldDescriptor* field, absl::string_view text) {
-  if (OptionOf(field).grammar() == GRAMMAR_RANGES) {
+  if (IsList(field)) {
     for (const absl::string_view element : absl::StrSplit(text, ',')) {
       RETURN_IF_ERROR(SetValue(config, field, element));
     }
@@ -98,6 +104,12 @@ absl::Status SetOption(Message& config, const FieldDescriptor* field, absl::stri
   const Reflection* reflection = config.GetReflection();
   Message* value = field->is_repeated() ? reflection->AddMessage(&config, field)
                                         : reflection->MutableMessage(&config, field);
+  const Grammar grammar = OptionOf(field).grammar();
+  if (grammar == GRAMMAR_COLONS) return ParseColons(text, /*keyed=*/true, *value);
+  if (grammar == GRAMMAR_KEYS_OR_COLONS && text.find(':') != absl::string_view::npos &&
+      text.find_first_of("=,") == absl::string_view::npos) {
+    return ParseColons(text, /*keyed=*/false, *value);
+  }
   return ParseKeyValue(text, *value);
 }
 

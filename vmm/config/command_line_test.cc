@@ -206,7 +206,7 @@ TEST(CommandLine, TakesBoolValuesRangesAndPlainValues) {
   TestOptions options;
 
   const absl::Status status =
-      ParseCommandLine({"--core-scheduling", "false", "--cpu=0,2-3", "--cpu=7", "--bias=-5",
+      ParseCommandLine({"--core-scheduling", "false", "--cpu=0,2-3,7", "--bias=-5",
                         "--color=dark-blue", "--words", "a", "--inner", "3,v", "--inner=", "there"},
                        options);
 
@@ -214,6 +214,13 @@ TEST(CommandLine, TakesBoolValuesRangesAndPlainValues) {
   EXPECT_EQ(options.ShortDebugString(),
             "target: \"there\" word: \"a\" core_scheduling: false cpu: 0 cpu: 2 cpu: 3 cpu: 7 "
             "bias: -5 color: DARK_BLUE inner { u: 3 v: true } inner { }");
+}
+
+TEST(CommandLine, RefusesAListOfRangesTwice) {
+  TestOptions options;
+
+  EXPECT_EQ(ParseCommandLine({"--cpu=0", "--cpu=7"}, options).message(),
+            "--cpu is given twice, but accepted once");
 }
 
 TEST(CommandLine, RefusesWhatPlainValuesDoNotAccept) {

@@ -22,30 +22,6 @@ constexpr size_t kKeyIndent = 8;
 // Relative to its key.
 constexpr size_t kKeyHelpIndent = 4;
 
-std::string DefaultText(const FieldDescriptor* field) {
-  const FieldOption& info = OptionOf(field);
-  if (info.has_default_text()) return info.default_text();
-  if (!field->has_default_value()) return "";
-  switch (field->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_BOOL:
-      return field->default_value_bool() ? "true" : "false";
-    case FieldDescriptor::CPPTYPE_INT32:
-      return absl::StrCat(field->default_value_int32());
-    case FieldDescriptor::CPPTYPE_INT64:
-      return absl::StrCat(field->default_value_int64());
-    case FieldDescriptor::CPPTYPE_UINT32:
-      return absl::StrCat(field->default_value_uint32());
-    case FieldDescriptor::CPPTYPE_UINT64:
-      return absl::StrCat(field->default_value_uint64());
-    case FieldDescriptor::CPPTYPE_ENUM:
-      return NameOf(field->default_value_enum());
-    case FieldDescriptor::CPPTYPE_STRING:
-      return field->default_value_string();
-    default:
-      return "";
-  }
-}
-
 // "; required", "; default 256" and the like behind the help of a field.
 std::string Remarks(const FieldDescriptor* field, bool may_repeat) {
   std::string remarks;
@@ -61,9 +37,8 @@ std::string Remarks(const FieldDescriptor* field, bool may_repeat) {
                     older.has_short_flag() ? absl::StrCat(" or -", older.short_flag()) : "",
                     " is an older spelling of ", older.instead());
   }
-  if (OptionOf(field).has_unavailable()) {
-    absl::StrAppend(&remarks, " (", OptionOf(field).unavailable(), ")");
-  }
+  const std::string refusal = RefusalOf(field);
+  if (!refusal.empty()) absl::StrAppend(&remarks, " (", refusal, ")");
   return remarks;
 }
 
@@ -74,8 +49,9 @@ std::string ValueHelp(const FieldDescriptor* field) {
   const EnumDescriptor* type = field->enum_type();
   for (int i = 0; i < type->value_count(); ++i) {
     const EnumValueOption& info = OptionOf(type->value(i));
-    if (info.has_unavailable()) {
-      parts.push_back(absl::StrCat(NameOf(type->value(i)), ": ", info.unavailable()));
+    const std::string refusal = RefusalOf(type->value(i));
+    if (!refusal.empty()) {
+      parts.push_back(absl::StrCat(NameOf(type->value(i)), ": ", refusal));
     } else if (info.has_help()) {
       parts.push_back(absl::StrCat(NameOf(type->value(i)), ": ", info.help()));
     }
@@ -123,10 +99,10 @@ std::string OptionUsage(const FieldDescriptor* field) {
   return usage;
 }
 
-std::string OptionParagraph(const FieldDescriptor* field) {
+std::string OptionParagraph(const FieldDescriptor* field, bool with_keys) {
   std::string out = absl::StrCat(Wrap(OptionUsage(field), kOptionIndent),
                                  Wrap(HelpText(field, field->is_repeated()), kHelpIndent));
-  AppendKeys(field, kKeyIndent, out);
+  if (with_keys) AppendKeys(field, kKeyIndent, out);
   return out;
 }
 
@@ -165,7 +141,8 @@ std::string OptionsHelp(const Descriptor* config) {
     absl::StrAppend(&out, out.empty() ? "" : "\n", group.empty() ? "Options" : group, ":\n");
     for (int i = 0; i < config->field_count(); ++i) {
       if (OptionOf(config->field(i)).group() == group)
-        absl::StrAppend(&out, OptionParagraph(config->field(i)));
+        absl::StrAppend(&out,
+                        OptionParagraph(config->field(i), RefusalOf(config->field(i)).empty()));
     }
   }
   return out;

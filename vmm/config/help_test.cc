@@ -46,13 +46,12 @@ TEST(OptionsHelp, ShowsValuesDefaultsAndGroups) {
       as the option of run, which overrides this one (default info)
   --version
       print the version
+  --syslog-tag TAG
+      name of the process in the system log (not implemented yet)
+  --no-syslog
+      do not write to the system log, which is never done
 )");
   EXPECT_THAT(OptionsHelp(RunConfig::descriptor()), HasSubstr(R"(
-Machine:
-  -c, --cpus num-cores=N
-      virtual CPUs
-        num-cores=N
-            number of virtual CPUs (default 1)
   -m, --mem size=MiB
       guest memory
         size=MiB

@@ -30,8 +30,12 @@ class Parser {
   explicit Parser(absl::string_view text) : text_(text) {}
 
   absl::Status ParseAll(Message& message) {
-    const bool positional = !StructureOf(message.GetDescriptor()).no_positional();
-    RETURN_IF_ERROR(ParseStruct(message, positional, /*bracketed=*/false));
+    const MessageOption& structure = StructureOf(message.GetDescriptor());
+    if (structure.variant()) {
+      RETURN_IF_ERROR(ParseVariant(message, nullptr));
+    } else {
+      RETURN_IF_ERROR(ParseStruct(message, !structure.no_positional(), /*bracketed=*/false));
+    }
     return position_ == text_.size() ? absl::OkStatus() : ExpectedSeparator();
   }
 
@@ -150,11 +154,13 @@ class Parser {
   }
 
   absl::Status ParseField(Message& message, const FieldDescriptor* field) {
-    return field->is_repeated() ? ParseList(message, field) : ParseOne(message, field);
+    return field->is_repeated() ? ParseList(message, field, field) : ParseOne(message, field);
   }
 
-  absl::Status ParseList(Message& message, const FieldDescriptor* field) {
-    if (!Take('[')) return Expected(absl::StrCat("'[' of a list for ", Key(field)));
+  // `owner` is the key that messages name.
+  absl::Status ParseList(Message& message, const FieldDescriptor* field,
+                         const FieldDescriptor* owner) {
+    if (!Take('[')) return Expected(absl::StrCat("'[' of a list for ", Key(owner)));
     while (!At(']')) {
       if (AtSeparator()) return Expected("a value or ']'");
       RETURN_IF_ERROR(ParseOne(message, field));
@@ -173,8 +179,8 @@ class Parser {
     Message* inner = field->is_repeated() ? reflection->AddMessage(&message, field)
                                           : reflection->MutableMessage(&message, field);
     const MessageOption& structure = StructureOf(field->message_type());
-    if (structure.wrapper()) return ParseField(*inner, field->message_type()->field(0));
-    if (structure.tuple()) return ParseTuple(*inner);
+    if (structure.wrapper()) return ParseList(*inner, field->message_type()->field(0), field);
+    if (structure.tuple()) return ParseTuple(*inner, field);
     if (structure.variant()) return ParseVariant(*inner, field);
     return ParseBracketedStruct(*inner, /*positional=*/!structure.no_positional(), field);
   }
@@ -197,9 +203,10 @@ class Parser {
     return Take(']') ? absl::OkStatus() : Expected("']'");
   }
 
-  absl::Status ParseTuple(Message& message) {
+  absl::Status ParseTuple(Message& message, const FieldDescriptor* owner) {
     const Descriptor* type = message.GetDescriptor();
-    if (!Take('[')) return Expected(absl::StrCat("'[' of ", type->field_count(), " values"));
+    if (!Take('['))
+      return Expected(absl::StrCat("'[' of ", type->field_count(), " values for ", Key(owner)));
     for (int i = 0; i < type->field_count(); ++i) {
       if (At(']')) {
         return ErrorAt(position_, absl::StrCat("expected ", type->field_count(),
@@ -213,19 +220,20 @@ class Parser {
     return Take(']') ? absl::OkStatus() : Expected("']'");
   }
 
+  // `owner` is the key whose value it is, null at the top.
   absl::Status ParseVariant(Message& message, const FieldDescriptor* owner) {
     const absl::string_view name = PeekIdentifier();
     const FieldDescriptor* variant = FindField(message.GetDescriptor(), name);
     if (variant == nullptr) {
-      return ErrorAt(
-          position_,
-          absl::StrCat(Key(owner), ": ", Quote(PeekToken()), " is not ", AcceptedText(owner),
-                       DidYouMean(name, FieldNames(message.GetDescriptor()))));
+      const std::vector<std::string> names = FieldNames(message.GetDescriptor());
+      return ErrorAt(position_, absl::StrCat(owner == nullptr ? "" : absl::StrCat(Key(owner), ": "),
+                                             Quote(PeekToken()), " is not one of ",
+                                             absl::StrJoin(names, ", "), DidYouMean(name, names)));
     }
     position_ += name.size();
     Message* inner = message.GetReflection()->MutableMessage(&message, variant);
     if (IsPlainVariant(variant)) return AtSeparator() ? absl::OkStatus() : ExpectedSeparator();
-    if (StructureOf(variant->message_type()).tuple()) return ParseTuple(*inner);
+    if (StructureOf(variant->message_type()).tuple()) return ParseTuple(*inner, variant);
     return ParseBracketedStruct(*inner, /*positional=*/false, variant);
   }
 

@@ -200,17 +200,16 @@ INSTANTIATE_TEST_SUITE_P(
            RejectCase{"x,t=[,]", "expected a value but found ','"},
            RejectCase{"x,t", "expected '='"}, RejectCase{"x,t=5", "expected '[' of 2 values"}));
 
-INSTANTIATE_TEST_SUITE_P(Variants, StructRejects,
-                         Values(RejectCase{"x,e=A", "key 'e': 'A' is not one of a, b, c, 2d"},
-                                RejectCase{"x,e=zzz", "'zzz' is not one of a, b, c, 2d"},
-                                RejectCase{"x,e=a[]", "expected ','"},
-                                RejectCase{"x,e=b", "expected '[' of 2 values but the text ends"},
-                                RejectCase{"x,e=b[1]", "expected 2 values"},
-                                RejectCase{"x,e=b[1,2,3]", "expected ']'"},
-                                RejectCase{"x,e=c[4]", "unknown key '4', the keys are x"},
-                                RejectCase{"x,e=c4", "'c4' is not one of"},
-                                RejectCase{"x,e", "expected '='"},
-                                RejectCase{"x,e=", "'' is not one of"}));
+INSTANTIATE_TEST_SUITE_P(
+    Variants, StructRejects,
+    Values(RejectCase{"x,e=A", "key 'e': 'A' is not one of a, b, c, 2d"},
+           RejectCase{"x,e=zzz", "'zzz' is not one of a, b, c, 2d"},
+           RejectCase{"x,e=a[]", "expected ','"},
+           RejectCase{"x,e=b", "expected '[' of 2 values for key 'b' but the text ends"},
+           RejectCase{"x,e=b[1]", "expected 2 values"}, RejectCase{"x,e=b[1,2,3]", "expected ']'"},
+           RejectCase{"x,e=c[4]", "unknown key '4', the keys are x"},
+           RejectCase{"x,e=c4", "'c4' is not one of"}, RejectCase{"x,e", "expected '='"},
+           RejectCase{"x,e=", "'' is not one of"}));
 
 INSTANTIATE_TEST_SUITE_P(
     NestedStructs, StructRejects,

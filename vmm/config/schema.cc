@@ -16,6 +16,24 @@ using google::protobuf::EnumDescriptor;
 using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 
+// Of a FieldOption or an EnumValueOption.
+template <typename Option>
+std::string Refusal(const Option& option) {
+  if (option.has_planned()) {
+    return absl::StrCat("not implemented yet", option.planned().empty() ? "" : "; ",
+                        option.planned());
+  }
+  if (option.has_unavailable()) {
+    return absl::StrCat("not on this platform: ", option.unavailable());
+  }
+  return "";
+}
+
+template <typename Option>
+bool IsRefused(const Option& option) {
+  return option.has_planned() || option.has_unavailable();
+}
+
 }  // namespace
 
 const FieldOption& OptionOf(const FieldDescriptor* field) {
@@ -38,6 +56,12 @@ std::string NameOf(const EnumValueDescriptor* enum_value) {
   return absl::StrReplaceAll(absl::AsciiStrToLower(enum_value->name()), {{"_", "-"}});
 }
 
+std::string RefusalOf(const FieldDescriptor* field) { return Refusal(OptionOf(field)); }
+
+std::string RefusalOf(const EnumValueDescriptor* enum_value) {
+  return Refusal(OptionOf(enum_value));
+}
+
 const FieldDescriptor* FindField(const Descriptor* message, absl::string_view name) {
   for (int i = 0; i < message->field_count(); ++i) {
     if (NameOf(message->field(i)) == name) return message->field(i);
@@ -54,13 +78,18 @@ const EnumValueDescriptor* FindValue(const EnumDescriptor* type, absl::string_vi
   for (int i = 0; i < type->value_count(); ++i) {
     if (NameOf(type->value(i)) == name) return type->value(i);
   }
+  for (int i = 0; i < type->value_count(); ++i) {
+    for (const std::string& alias : OptionOf(type->value(i)).alias()) {
+      if (alias == name) return type->value(i);
+    }
+  }
   return nullptr;
 }
 
 std::vector<std::string> FieldNames(const Descriptor* message) {
   std::vector<std::string> names;
   for (int i = 0; i < message->field_count(); ++i) {
-    if (OptionOf(message->field(i)).has_unavailable()) continue;
+    if (IsRefused(OptionOf(message->field(i)))) continue;
     names.push_back(NameOf(message->field(i)));
   }
   return names;
@@ -69,7 +98,7 @@ std::vector<std::string> FieldNames(const Descriptor* message) {
 std::vector<std::string> ValueNames(const EnumDescriptor* type) {
   std::vector<std::string> names;
   for (int i = 0; i < type->value_count(); ++i) {
-    if (OptionOf(type->value(i)).has_unavailable()) continue;
+    if (IsRefused(OptionOf(type->value(i)))) continue;
     names.push_back(NameOf(type->value(i)));
   }
   return names;
@@ -135,6 +164,30 @@ std::string AcceptedText(const FieldDescriptor* field) {
       return absl::StrCat("a number ", unit.empty() ? "" : "of ", unit, unit.empty() ? "" : " ",
                           "from ", limits.min, " to ", limits.max);
     }
+  }
+}
+
+std::string DefaultText(const FieldDescriptor* field) {
+  const FieldOption& info = OptionOf(field);
+  if (info.has_default_text()) return info.default_text();
+  if (!field->has_default_value()) return "";
+  switch (field->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return field->default_value_bool() ? "true" : "false";
+    case FieldDescriptor::CPPTYPE_INT32:
+      return absl::StrCat(field->default_value_int32());
+    case FieldDescriptor::CPPTYPE_INT64:
+      return absl::StrCat(field->default_value_int64());
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return absl::StrCat(field->default_value_uint32());
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return absl::StrCat(field->default_value_uint64());
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return NameOf(field->default_value_enum());
+    case FieldDescriptor::CPPTYPE_STRING:
+      return field->default_value_string();
+    default:
+      return "";
   }
 }
 

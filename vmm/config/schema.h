@@ -24,15 +24,20 @@ const MessageOption& StructureOf(const google::protobuf::Descriptor* message);
 const std::string& NameOf(const google::protobuf::FieldDescriptor* field);
 std::string NameOf(const google::protobuf::EnumValueDescriptor* value);
 
+// Why giving it is refused: "not implemented yet", "not on this platform: Windows only"; empty when
+// it is not.
+std::string RefusalOf(const google::protobuf::FieldDescriptor* field);
+std::string RefusalOf(const google::protobuf::EnumValueDescriptor* value);
+
 // The field of that name or alias, or null.
 const google::protobuf::FieldDescriptor* FindField(const google::protobuf::Descriptor* message,
                                                    absl::string_view name);
 const google::protobuf::EnumValueDescriptor* FindValue(const google::protobuf::EnumDescriptor* type,
                                                        absl::string_view name);
 
-// Names of all fields, in the order of the schema, without the unavailable ones.
+// Names of all fields, in the order of the schema, without those that are refused.
 std::vector<std::string> FieldNames(const google::protobuf::Descriptor* message);
-// Names of all values without the unavailable ones.
+// Names of all values without those that are refused.
 std::vector<std::string> ValueNames(const google::protobuf::EnumDescriptor* type);
 
 // The numbers that a field of an integer type accepts: the limits of its type and of its option.
@@ -55,6 +60,9 @@ bool IsPlainVariant(const google::protobuf::FieldDescriptor* variant);
 // What is accepted for one value of the field: "a number from 1 to 4", "one of file, sink", "true
 // or false", "a text".
 std::string AcceptedText(const google::protobuf::FieldDescriptor* field);
+
+// The default as help and documents show it; empty when there is none.
+std::string DefaultText(const google::protobuf::FieldDescriptor* field);
 
 // The value's placeholder in help and errors: "PATH", "MiB", "N", "size=MiB", "file|sink".
 std::string ValueNameOf(const google::protobuf::FieldDescriptor* field);

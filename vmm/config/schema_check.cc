@@ -29,8 +29,13 @@ class Checker {
       const std::string name = FieldPath(field, path);
       if (count == 0 && OptionOf(field).required())
         errors_.push_back(absl::StrCat(name, " is missing"));
-      if (count > 0 && OptionOf(field).has_unavailable()) {
-        errors_.push_back(absl::StrCat(name, ": ", OptionOf(field).unavailable()));
+      if (count > 0) {
+        const std::string refusal = RefusalOf(field);
+        if (!refusal.empty()) {
+          // What stands in it does not matter any more.
+          errors_.push_back(absl::StrCat(name, ": ", refusal));
+          continue;
+        }
       }
       for (int index = 0; index < count; ++index) CheckElement(message, field, index, name);
     }
@@ -77,8 +82,9 @@ class Checker {
   }
 
   void CheckEnum(const EnumValueDescriptor* value, const std::string& name) {
-    if (!OptionOf(value).has_unavailable()) return;
-    errors_.push_back(absl::StrCat(name, "=", NameOf(value), ": ", OptionOf(value).unavailable()));
+    const std::string refusal = RefusalOf(value);
+    if (refusal.empty()) return;
+    errors_.push_back(absl::StrCat(name, "=", NameOf(value), ": ", refusal));
   }
 
   void CheckSigned(const FieldDescriptor* field, const std::string& name, int64_t number) {
