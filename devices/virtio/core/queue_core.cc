@@ -1,15 +1,25 @@
 #include "devices/virtio/core/queue_core.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace touchstone {
 
 QueueCore::QueueCore(GuestMemory memory, uint32_t size, Ring ring)
-    : memory_(std::move(memory)), ring_(std::move(ring)), slots_(size) {
-  for (auto slot = slots_.rbegin(); slot != slots_.rend(); ++slot) {
-    slot->queue = this;
-    slot->next_free = std::exchange(free_, &*slot);
+    : memory_(std::move(memory)), ring_(std::move(ring)), size_(size) {
+  MakeSlots();
+}
+
+bool QueueCore::MakeSlots() {
+  const uint32_t count = std::min(std::max(slot_count_, kFirstSlots), size_ - slot_count_);
+  if (count == 0) return false;
+  ChainSlot* const slots = slots_.emplace_back(std::make_unique<ChainSlot[]>(count)).get();
+  slot_count_ += count;
+  for (uint32_t i = count; i-- > 0;) {
+    slots[i].queue = this;
+    slots[i].next_free = std::exchange(free_, &slots[i]);
   }
+  return true;
 }
 
 template <typename RingType>
@@ -17,7 +27,7 @@ ChainSlot* QueueCore::TakeFrom(RingType& ring) {
   const char* error = nullptr;
   if (!ring.HasNext(error)) return error == nullptr ? nullptr : Break(error);
   ChainSlot* const slot = free_;
-  if (slot == nullptr) return Break("more chains are in flight than the queue has entries");
+  if (slot == nullptr) return TakeWithMoreSlots(ring);
   const auto first = ring.ReadFirst(*slot, error);
   if (error != nullptr) return Break(error);
   // Most chains that are no simple buffer are long anyway: they go another way.
@@ -28,6 +38,12 @@ ChainSlot* QueueCore::TakeFrom(RingType& ring) {
   if (error != nullptr) return Break(error);
   if (error = ring.EndSingle(first, *slot); error != nullptr) return Break(error);
   return Claim(slot);
+}
+
+template <typename RingType>
+ChainSlot* QueueCore::TakeWithMoreSlots(RingType& ring) {
+  if (!MakeSlots()) return Break("more chains are in flight than the queue has entries");
+  return TakeFrom(ring);
 }
 
 template <typename RingType>

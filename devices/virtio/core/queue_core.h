@@ -7,6 +7,7 @@
 #define TOUCHSTONE_DEVICES_VIRTIO_CORE_QUEUE_CORE_H_
 
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -27,6 +28,9 @@ class QueueCore {
   // Copied descriptors that the chains in flight of one queue may have together, short chains not
   // counted: what bounds the memory that a driver can make us hold with indirect tables.
   static constexpr uint32_t kMaxDescriptorsInFlight = 1 << 20;
+
+  // Slots that are there from the start; more are made when more chains are in flight than ever.
+  static constexpr uint32_t kFirstSlots = 16;
 
   using Ring = std::variant<SplitRing, PackedRing>;
 
@@ -73,6 +77,10 @@ class QueueCore {
   ABSL_ATTRIBUTE_NOINLINE ChainSlot* TakeLong(RingType& ring, typename RingType::Descriptor first,
                                               ChainSlot* slot);
   ChainSlot* Claim(ChainSlot* slot);
+  template <typename RingType>
+  ABSL_ATTRIBUTE_NOINLINE ChainSlot* TakeWithMoreSlots(RingType& ring);
+  // False when there are as many as the queue has entries.
+  bool MakeSlots();
   ABSL_ATTRIBUTE_NOINLINE ChainSlot* Break(const char* error);
   ABSL_ATTRIBUTE_NOINLINE void CompleteAbandoned(ChainSlot* slot);
   ABSL_ATTRIBUTE_ALWAYS_INLINE void Free(ChainSlot* slot);
@@ -84,7 +92,9 @@ class QueueCore {
   uint32_t descriptors_in_flight_ = 0;  // Of chains that overflow their slot.
   ChainSlot* free_ = nullptr;           // The slot used last is taken first: it is in the cache.
   std::vector<uint64_t> ids_;           // Bit n: id n is in flight.
-  std::vector<ChainSlot> slots_;
+  const uint32_t size_;
+  uint32_t slot_count_ = 0;
+  std::vector<std::unique_ptr<ChainSlot[]>> slots_;
   QueueStats stats_;
 };
 

@@ -14,7 +14,8 @@
 // queue has entries, and a head that is made available again before it was returned breaks the
 // queue.
 //
-// Popping and completing a short chain neither allocates nor calls the system.
+// Popping and completing a short chain neither allocates nor calls the system, unless more chains
+// are in flight than ever before.
 //
 // Ownership: a move-only handle; holds the memory alive. Destroying it with chains in flight is
 // allowed: they complete into nothing. Threads: thread-compatible, its chains included.

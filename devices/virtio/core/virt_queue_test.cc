@@ -543,6 +543,30 @@ TEST_P(VirtQueueTest, LongChainsNeedNoAllocationOnceOneWasServed) {
   EXPECT_EQ(allocations, before);
 }
 
+TEST_P(VirtQueueTest, ChainsInFlightNeedNoAllocationOnceThereWereAsMany) {
+  if (!kCountsAllocations) GTEST_SKIP() << "allocations are not counted";
+  VirtQueue queue = Make();
+  std::vector<ReadableChain> chains;
+  chains.reserve(size());
+  const auto fill_and_empty = [&] {
+    for (uint32_t i = 0; i < size(); ++i) chains.push_back(*queue.Pop());
+    chains.clear();
+  };
+  const auto send_all = [this] {
+    for (uint32_t i = 0; i < size(); ++i) driver_.Chain().Writable(1).Send();
+  };
+  send_all();
+  fill_and_empty();
+  while (driver_.PollUsed().has_value()) continue;
+  send_all();
+  const uint64_t before = allocations;
+
+  fill_and_empty();
+
+  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(queue.stats().completed, 2 * size());
+}
+
 // From here on this process may only end.
 void ForbidSystemCalls() {
   sock_filter program[] = {
