@@ -1,6 +1,8 @@
 #include "base/event/callback_loop.h"
 
 #include <algorithm>
+#include <iterator>
+#include <vector>
 
 #include "base/log.h"
 
@@ -95,11 +97,13 @@ void CallbackLoop::Post(Callback callback) {
 }
 
 void CallbackLoop::Shutdown() {
-  std::deque<Callback> dropped;
+  std::vector<Callback> dropped;  // Without memory when there are none.
   {
     MutexLock lock(mutex_);
     CHECK(running_ == nullptr);
-    dropped.swap(posted_);
+    dropped.assign(std::make_move_iterator(posted_.begin()),
+                   std::make_move_iterator(posted_.end()));
+    posted_.clear();
   }
   dropped.clear();
   MutexLock lock(mutex_);

@@ -43,7 +43,9 @@ void ManualLoop::UpdateInterest(int, uint32_t, uint32_t, uint32_t) {}
 int ManualLoop::RunDescriptors() {
   if (descriptors_.empty()) return 0;
   polled_.clear();
+  polled_.reserve(descriptors_.size());
   generations_.clear();
+  generations_.reserve(descriptors_.size());
   for (const auto& [fd, descriptor] : descriptors_) {
     polled_.push_back(
         {.fd = fd, .events = static_cast<short>(descriptor.interest()), .revents = 0});
