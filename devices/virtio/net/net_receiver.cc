@@ -145,14 +145,22 @@ void NetReceiver::Gather(uint64_t size) {
     absl::StatusOr<GuestMemory::SliceList> slices = chain.Slices(room);
     // Virtio 1.2, 5.1.6.3.2: buffers are at least as long as the header, without mergeable ones
     // long enough for a frame. What is no memory, or too small for what is looked at first, goes
-    // back at once.
+    // back at once; behind buffers that are held it waits for them, as these may be put back.
     if (!slices.ok() || room < kFrontSize) {
       ++stats_.bad_buffers;
-      std::move(chain).Complete();
+      held_.push_back({.chain = std::move(chain), .slices = {}, .room = 0});
+      ReturnBadBuffers();
       continue;
     }
     held_room_ += room;
     held_.push_back({.chain = std::move(chain), .slices = *std::move(slices), .room = room});
+  }
+}
+
+void NetReceiver::ReturnBadBuffers() {
+  while (!held_.empty() && held_.front().room == 0) {
+    std::move(held_.front().chain).Complete();
+    held_.erase(held_.begin());
   }
 }
 
@@ -214,6 +222,7 @@ NetReceiver::Outcome NetReceiver::Deliver(uint64_t size, uint64_t stored) {
   held_.erase(held_.begin(), held_.begin() + static_cast<ptrdiff_t>(count));
   // The driver must find all buffers of a frame when it finds the first.
   WritableChain::CompleteAll(absl::MakeSpan(chains));
+  ReturnBadBuffers();
   ++stats_.frames;
   return Outcome::kNext;
 }

@@ -69,7 +69,7 @@ class NetReceiver {
   struct Held {
     WritableChain chain;
     GuestMemory::SliceList slices;
-    uint64_t room = 0;  // What the slices hold.
+    uint64_t room = 0;  // What the slices hold; 0 in a bad buffer, which is never the first.
   };
   enum class Outcome { kNext, kNoFrame, kNoBuffers, kGone };
 
@@ -81,6 +81,8 @@ class NetReceiver {
   Outcome ReceiveOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Pops until `size` bytes have room or there is nothing left to pop.
   void Gather(uint64_t size) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Those that nothing good is in front of.
+  void ReturnBadBuffers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What the next frame is received into. Returns the room of the driver's part.
   uint64_t MakeVector() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Outcome Deliver(uint64_t size, uint64_t stored) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -462,6 +462,24 @@ TEST_P(MergeableTest, StopWithAFrameWaitingDropsTheFrameOnly) {
   EXPECT_EQ(Joined(Collect()), Received(Frame(1500), 2));
 }
 
+// It goes back after them, or all of them stay where they were.
+TEST_P(MergeableTest, ABadBufferWaitsForTheOnesBeforeIt) {
+  guest_->Start();
+  Offer(1000);
+  Arrive(Frame(3500));
+  Offer(4);
+  EXPECT_THAT(Collect(), IsEmpty());
+
+  const QueuePosition position = net_->StopQueue(kReceive).value();
+  guest_->StartQueue(kReceive, position);
+  Arrive(Frame(500));
+
+  const std::vector<DriverQueue::Used> used = Collect();
+  ASSERT_THAT(used, SizeIs(2));
+  EXPECT_EQ(Joined({used[0]}), Received(Frame(500), 1));
+  EXPECT_EQ(used[1].length, 0u);
+}
+
 // --- Transmitting.
 
 TEST_P(NetTest, AFrameIsSentAsItIs) {
