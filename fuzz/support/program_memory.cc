@@ -6,12 +6,17 @@
 #include "base/log.h"
 
 namespace touchstone {
+namespace {
+
+constexpr uint64_t kTables = 0x50000;
+
+}  // namespace
 
 const GuestMemory& ProgramMemory::Shared() {
   static const GuestMemory& memory =
       *new GuestMemory(GuestMemory::Create({{GuestAddress{0}, 0x20000},
                                             {GuestAddress{0x20000}, 0x20000},
-                                            {GuestAddress{0x50000}, 0x8000}},
+                                            {GuestAddress{kTables}, kMaxTables * kMaxTable}},
                                            {.track_dirty = true})
                            .value());
   return memory;
@@ -38,6 +43,11 @@ GuestAddress ProgramMemory::Place(uint64_t size) {
   next_ += (size + 16) & ~uint64_t{15};
   if (next_ >= kBuffersEnd) next_ = kBuffers;
   return at;
+}
+
+GuestAddress ProgramMemory::PlaceTable(uint64_t size) {
+  CHECK(size <= kMaxTable && tables_ < kMaxTables);
+  return GuestAddress{kTables} + tables_++ * kMaxTable;
 }
 
 }  // namespace touchstone

@@ -3,7 +3,7 @@
 //
 //   0x00000  rings, 4 KiB each        0x10000  buffers, one after the other, then from the start
 //   0x20000  a second region, which adjoins the first
-//   0x40000  nothing                  0x50000  a third region, 32 KiB
+//   0x40000  nothing                  0x50000  a third region, 32 KiB: indirect tables
 //
 // What a system call stored is wiped when it was committed, as dirty tracking wants it too.
 // Thread-compatible; one at a time.
@@ -29,14 +29,20 @@ class ProgramMemory {
   [[nodiscard]] GuestAddress RingOf(uint16_t index) const {
     return GuestAddress{uint64_t{index} * 0x1000};
   }
-  // Room for a buffer; what is too large goes where it does not fit.
+  // Room for a buffer, perhaps that of one before; what is too large goes where it does not fit.
   GuestAddress Place(uint64_t size);
+  // Room for an indirect table, which no other has. REQUIRES: called kMaxTables times at most, and
+  // size <= kMaxTable.
+  GuestAddress PlaceTable(uint64_t size);
+  static constexpr uint64_t kMaxTable = 1024;
+  static constexpr uint64_t kMaxTables = 32;
 
  private:
   static const GuestMemory& Shared();
 
   const GuestMemory& memory_;
   uint64_t next_ = kBuffers;
+  uint64_t tables_ = 0;
   static constexpr uint64_t kBuffers = 0x10000;
   static constexpr uint64_t kBuffersEnd = 0x40000;
 };

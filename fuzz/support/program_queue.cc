@@ -83,7 +83,7 @@ void ProgramQueue::Send(ProgramMemory& memory, const Chain& chain, bool indirect
 }
 
 GuestAddress ProgramQueue::WriteTable(ProgramMemory& memory, const Chain& chain) {
-  const GuestAddress table = memory.Place(chain.size() * kDescriptorSize);
+  const GuestAddress table = memory.PlaceTable(chain.size() * kDescriptorSize);
   for (size_t i = 0; i < chain.size(); ++i) {
     const GuestAddress at = table + i * kDescriptorSize;
     const Buffer& buffer = chain[i];

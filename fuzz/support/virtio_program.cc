@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/inlined_vector.h"
 #include "absl/time/time.h"
 #include "base/bits.h"
 #include "base/log.h"
@@ -23,8 +22,10 @@ constexpr uint64_t kRingFeatures =
     kVirtioIndirectDescriptors | kVirtioEventIndex | kVirtioPackedRing;
 constexpr uint64_t kCommonFeatures = kRingFeatures | kVirtioVersion1 | kVirtioRingReset;
 constexpr uint16_t kMaxQueues = 16;
-// A program does no more than this, so that its length does not decide how long it takes.
-constexpr int kMaxOperations = 128;
+// A program does no more than this: many short ones find more than a few long ones, and what comes
+// of a ring's end comes soon in a ring of one or two entries.
+constexpr int kMaxOperations = 32;
+static_assert(kMaxOperations <= ProgramMemory::kMaxTables);
 
 class Program {
  public:
@@ -85,13 +86,24 @@ class Program {
 
   void Begin() {
     CHECK(host_->Negotiate(features_));
-    queues_.clear();
-    for (uint16_t i = 0; i < queue_count_; ++i) {
-      const uint32_t max = host_->max_queue_sizes()[i];
-      queues_.emplace_back(memory_.memory(), memory_.RingOf(i), QueueSize(max), features_);
-      CHECK(host_->SetUpQueue(i, queues_[i].layout(), {}));
+    for (std::optional<ProgramQueue>& queue : queues_) queue.reset();
+    hostile_ = false;
+    if (!host_->keeps_positions()) {
+      for (uint16_t i = 0; i < queue_count_; ++i) static_cast<void>(Queue(i));
     }
     CHECK(host_->DriverReady());
+  }
+
+  // The queue, which starts when it is used first where the host allows that.
+  ProgramQueue& Queue(uint16_t index) {
+    std::optional<ProgramQueue>& queue = queues_[index];
+    if (!queue.has_value()) {
+      const uint32_t max = host_->max_queue_sizes()[index];
+      queue.emplace(memory_.memory(), memory_.RingOf(index), QueueSize(max), features_);
+      if (hostile_) queue->Distrust();
+      CHECK(host_->SetUpQueue(index, queue->layout(), {}));
+    }
+    return *queue;
   }
 
   [[nodiscard]] uint32_t QueueSize(uint32_t max) const {
@@ -110,10 +122,12 @@ class Program {
       case 1:
         return SendChain(queue);
       case 2:
-        return queues_[queue].PutDescriptor(input_);
+        Queue(queue).PutDescriptor(input_);
+        return Distrust();
       case 3:
-        return queues_[queue].PutAvailable(input_);
+        return Queue(queue).PutAvailable(input_);
       case 4:
+        static_cast<void>(Queue(queue));
         return host_->Kick(queue);
       case 5:
         return Turn();
@@ -142,7 +156,7 @@ class Program {
       }
       case 14: {
         const uint16_t value = input_.U16();
-        return queues_[queue].Suppress(value, input_.U8());
+        return Queue(queue).Suppress(value, input_.U8());
       }
       default:
         if (options_.extra == nullptr) return Turn();
@@ -157,10 +171,16 @@ class Program {
   }
 
   void CheckUsed() {
-    for (ProgramQueue& queue : queues_) queue.CheckUsed();
+    for (std::optional<ProgramQueue>& queue : queues_) {
+      if (queue.has_value()) queue->CheckUsed();
+    }
   }
+  // The device may write over any ring from now on.
   void Distrust() {
-    for (ProgramQueue& queue : queues_) queue.Distrust();
+    hostile_ = true;
+    for (std::optional<ProgramQueue>& queue : queues_) {
+      if (queue.has_value()) queue->Distrust();
+    }
   }
 
   // --- Chains.
@@ -185,7 +205,7 @@ class Program {
     for (const uint32_t size : request.writable) {
       chain.push_back({Raw(memory_.Place(size)), size, true});
     }
-    queues_[request.queue].Send(memory_, chain, (arg & 8) != 0);
+    Queue(request.queue).Send(memory_, chain, (arg & 8) != 0);
     if ((arg & 1) != 0) return;
     host_->Kick(request.queue);
     loop_.RunReady();
@@ -211,7 +231,7 @@ class Program {
     const uint8_t count = input_.U8();
     ProgramQueue::Chain chain;
     for (int i = 0; i <= count % 8; ++i) chain.push_back(TakeBuffer(queue));
-    queues_[queue].Send(memory_, chain, count >= 128);
+    Queue(queue).Send(memory_, chain, count >= 128);
   }
 
   // A byte: bit 7 writable, bit 6 anywhere (address 4 follows, of which the top byte is the top one
@@ -223,7 +243,8 @@ class Program {
     const bool writable = (code & 128) != 0;
     if ((code & 64) != 0) {
       const uint64_t address = input_.U32();
-      queues_[queue].Distrust();
+      Queue(queue).Distrust();
+      if (writable) Distrust();
       return {(address & 0xFF'FFFF) | (address >> 24) << 56, size, writable};
     }
     const GuestAddress at = memory_.Place(size);
@@ -242,9 +263,9 @@ class Program {
   }
 
   void RestartQueue(uint16_t index) {
+    ProgramQueue& queue = Queue(index);
     const std::optional<QueuePosition> position = host_->StopQueue(index);
     if (!position.has_value()) return;
-    ProgramQueue& queue = queues_[index];
     if (host_->keeps_positions()) {
       queue.CheckStopped(*position);
       // A hostile ring may have led anywhere, but a position comes back as it was given.
@@ -252,14 +273,20 @@ class Program {
       return;
     }
     queue = ProgramQueue(memory_.memory(), memory_.RingOf(index), queue.layout().size, features_);
+    if (hostile_) queue.Distrust();
     static_cast<void>(host_->SetUpQueue(index, queue.layout(), {}));
   }
 
-  void State(uint8_t arg) {
+  void StopAll() {
     for (uint16_t i = 0; i < queue_count_; ++i) {
+      if (!queues_[i].has_value()) continue;
       const std::optional<QueuePosition> position = host_->StopQueue(i);
-      if (position.has_value() && host_->keeps_positions()) queues_[i].CheckStopped(*position);
+      if (position.has_value() && host_->keeps_positions()) queues_[i]->CheckStopped(*position);
     }
+  }
+
+  void State(uint8_t arg) {
+    StopAll();
     // Where the driver may have kept a queue from stopping.
     if (!host_->keeps_positions()) host_->Reset();
     VirtioDevice& device = subject_->device();
@@ -283,13 +310,12 @@ class Program {
   }
 
   void Finish() {
-    for (uint16_t i = 0; i < queue_count_; ++i) host_->Kick(i);
+    for (uint16_t i = 0; i < queue_count_; ++i) {
+      if (queues_[i].has_value()) host_->Kick(i);
+    }
     Turn();
     if (options_.at_end != nullptr) options_.at_end(*host_);
-    for (uint16_t i = 0; i < queue_count_; ++i) {
-      const std::optional<QueuePosition> position = host_->StopQueue(i);
-      if (position.has_value() && host_->keeps_positions()) queues_[i].CheckStopped(*position);
-    }
+    StopAll();
     CheckUsed();
     host_->Reset();
     loop_.RunReady();
@@ -306,7 +332,8 @@ class Program {
   uint16_t queue_count_ = 0;
   uint64_t features_ = 0;
   uint8_t size_code_ = 0;
-  absl::InlinedVector<ProgramQueue, 2> queues_;
+  bool hostile_ = false;
+  std::array<std::optional<ProgramQueue>, kMaxQueues> queues_;
 };
 
 }  // namespace

@@ -3,7 +3,7 @@
 //
 // Program: ring 1, features 2, size 1; then operations, each a byte and its operands. The byte's
 // low half is the operation, its high half the `arg`. What is missing at the end of the program is
-// 0.
+// 0; what follows the 32nd operation is not read.
 //
 //   ring      bit 0 EVENT_IDX, 1 INDIRECT_DESC, 2 PACKED, where the device offers them; the first
 //             one chooses host and kit too
@@ -11,13 +11,11 @@
 //   size      of the queues: 2^(size % 7), or 1 + size % 64 for packed ones
 //
 //   op            operands                         effect
-//   0 request     number, patches, 2 a patch       a request of the kit, of which readable bytes
-//   are
+//   0 request     number, patches, 2 a patch       a request of the kit, with readable bytes
 //                                                  patched (offset, value); kicked and served
 //                                                  unless arg is odd
-//   1 chain       count, then buffers              a chain on queue arg: count % 8 + 1 buffers, in
-//   a
-//                                                  table if count >= 128 (buffer: see TakeBuffer)
+//   1 chain       count, then buffers              a chain on queue arg: count % 8 + 1 buffers,
+//                                                  indirect if count >= 128 (buffer: TakeBuffer)
 //   2 descriptor  index, address 4, length 4,      written as it is into queue arg's table
 //                 flags 2, next 1
 //   3 available   head                             made available on queue arg; from 0xF0 on the
@@ -35,11 +33,15 @@
 //  14 suppress    value 2, flags 1                 the driver's event suppression of queue arg
 //  15 extra       the fuzzer's own
 //
+// A queue starts when the program uses it first; all do before the first operation where the host
+// wants that (VirtioHost::keeps_positions is false).
+//
 // Always checked: what the device returns was sent and says no more than there was room; a queue
 // that stops has nothing in flight; a state is restored whole or refused without effect.
 //
-// A program runs on static memory that is wiped only where it was touched, and on descriptors that
-// are lent, so that the device's own work is most of what an execution costs.
+// A program runs on static memory that is wiped only where it was touched, and on eventfds that are
+// lent and need no system calls (quick_event_fds.cc), so that the device's own work is most of what
+// an execution costs.
 
 #ifndef TOUCHSTONE_FUZZ_SUPPORT_VIRTIO_PROGRAM_H_
 #define TOUCHSTONE_FUZZ_SUPPORT_VIRTIO_PROGRAM_H_

@@ -75,39 +75,29 @@ std::string Events(const TestRequest& request) {
   return text;
 }
 
+// Programs of one request each: short ones, so that those made of them are short too.
 std::map<std::string, std::string> Seeds(const DeviceKit& kit) {
   std::map<std::string, std::string> seeds;
-  const std::map<std::string, char> rings = {{"split", kPlain},
-                                             {"split_event_indirect", kAllRingFeatures},
-                                             {"packed", kPacked},
-                                             {"packed_event_indirect", kPackedAll}};
-  for (const auto& [name, ring] : rings) {
-    std::string served = Header(ring);
-    std::string spelt = Header(ring);
-    for (size_t i = 0; i < kit.requests.size(); ++i) {
-      const TestRequest& request = kit.requests[i];
-      const bool indirect = (ring & 2) != 0;
-      served += Request(i, indirect ? 8 : 0);
-      if (const std::string chain = Chain(request, indirect); !chain.empty()) {
-        spelt += chain + Op(4, request.queue) + Op(5) + Events(request) + Op(5);
-      }
-    }
-    seeds["served_" + name] = served;
-    seeds["spelt_" + name] = spelt;
-  }
-  std::string in_flight = Header(kPlain);
-  std::string restart = Header(kPlain);
-  std::string state = Header(kPlain);
+  constexpr char kRings[] = {kPlain, kPackedAll, kAllRingFeatures, kPacked};
   for (size_t i = 0; i < kit.requests.size(); ++i) {
-    const int queue = kit.requests[i].queue;
-    in_flight += Request(i, 1) + Op(4, queue) + Op(5) + Op(9) + Header(kAllRingFeatures);
-    restart += Request(i, 1) + Op(4, queue) + Op(5) + Op(8, queue) + Request(i, 0);
-    state += Request(i, 0);
+    const TestRequest& request = kit.requests[i];
+    const int queue = request.queue;
+    const char ring = kRings[i % 4];
+    const char other = kRings[(i + 1) % 4];
+    seeds["served_" + request.name] =
+        Header(ring) + Request(i, (ring & 2) != 0 ? 8 : 0) + Request(i, 0);
+    const bool indirect = (other & 2) != 0;
+    if (const std::string chain = Chain(request, indirect); !chain.empty()) {
+      seeds["spelt_" + request.name] =
+          Header(other) + chain + Op(4, queue) + Op(5) + Events(request) + Op(5);
+    }
+    seeds["in_flight_" + request.name] = Header(ring) + Request(i, 1) + Op(4, queue) + Op(5) +
+                                         Op(8, queue) + Request(i, 0) + Request(i, 1) +
+                                         Op(4, queue) + Op(5) + Op(9) + Header(other) +
+                                         Request(i, 0) + Op(10) + Request(i, 0);
   }
-  seeds["reset_in_flight"] = in_flight;
-  seeds["restart_in_flight"] = restart;
-  seeds["state"] =
-      state + Op(10) + Request(0, 0) + Op(10, 1) + Bytes({4, 1, 2, 3, 4}) + Request(0, 0);
+  seeds["state"] = Header(kPlain) + Request(0, 0) + Op(10) + Request(0, 0) + Op(10, 1) +
+                   Bytes({4, 1, 2, 3, 4}) + Request(0, 0);
   seeds["config"] = Header(kPlain) + Op(6) + Bytes({0, 0, 64}) + Op(7, 3) + Bytes({0, 1, 2, 3, 4}) +
                     Op(6) + Bytes({0, 0, 64}) + Request(0, 0);
   seeds["loop"] = Header(kPlain) + Op(2) + Bytes({0, 0, 0, 1, 0, 16, 0, 0, 0, 1, 0, 0}) + Op(3) +
