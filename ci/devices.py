@@ -21,6 +21,8 @@ import tempfile
 COLUMNS = ("device", "code", "unit tests", "conformance", "fuzzers", "benchmarks", "guest tests")
 # What a device's folder is, apart from shared parts: these are in the table when they are in the binary.
 DEVICE_FOLDER = re.compile(r"^//(devices/(?:platform|virtio)/[^/:]+)")
+# Parts of devices: what has to prove them beyond unit and guest tests is up to their `:checks`.
+PARTS = ("devices/bus", "devices/pci", "devices/virtio/core", "devices/virtio/pci", "devices/virtio/vhost")
 
 
 def title(build_file):
@@ -53,6 +55,20 @@ def row(folder, build_file, result):
         column, name = kind(label, folder)
         cells[column].append(name)
     return {column: ", ".join(names) for column, names in cells.items()}
+
+
+def lacking(rows):
+    """Which device has no proof of a kind that it needs; the lines."""
+    lines = []
+    for cells in rows:
+        folder = cells["code"].strip("`")
+        needed = ["unit tests", "guest tests"]
+        if folder not in PARTS:
+            needed += ["fuzzers", "benchmarks"]
+            if folder.startswith("devices/virtio/"):
+                needed.append("conformance")
+        lines += [f"{folder} has no {column}" for column in needed if not cells[column]]
+    return lines
 
 
 def table(rows, columns):
@@ -162,6 +178,8 @@ def main():
         sys.exit(f"ci/BUILD.bazel: the table of devices lacks {', '.join(sorted(linked - known))}")
 
     rows = [row(*device) for device in arguments.device]
+    if lacking(rows):
+        sys.exit("\n".join(lacking(rows)))
     if arguments.coverage is not None:
         devices = [(folder, build, pathlib.Path(result).read_text().split()) for folder, build, result in arguments.device]
         rows = add_coverage(devices, rows, arguments.coverage)

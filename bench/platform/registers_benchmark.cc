@@ -1,4 +1,4 @@
-// Register accesses of the devices that a guest reads clocks from, and of pvpanic.
+// Register accesses of the platform devices beside the serial ports.
 
 #include <cstdint>
 #include <memory>
@@ -8,8 +8,11 @@
 #include "benchmark/benchmark.h"
 #include "devices/irq/recording_irq_line.h"
 #include "devices/platform/acpi_pm/acpi_pm.h"
+#include "devices/platform/debugcon/debugcon.h"
+#include "devices/platform/i8042/i8042.h"
 #include "devices/platform/pvpanic/pvpanic.h"
 #include "devices/platform/rtc/rtc.h"
+#include "devices/platform/serial/serial_testing.h"
 
 namespace touchstone {
 namespace {
@@ -65,6 +68,35 @@ void BM_Pvpanic(benchmark::State& state) {
   benchmark::DoNotOptimize(told);
 }
 BENCHMARK(BM_Pvpanic);
+
+// Firmware looks for the port, then writes a byte.
+void BM_Debugcon(benchmark::State& state) {
+  NullOutput output;
+  Debugcon port(output);
+  uint8_t byte = 0;
+  for (auto _ : state) {
+    port.Read(0, absl::MakeSpan(&byte, 1));
+    port.Write(0, absl::MakeConstSpan(&byte, 1));
+    benchmark::DoNotOptimize(byte);
+  }
+}
+BENCHMARK(BM_Debugcon);
+
+// What a reboot does: the status is read until the controller listens, then the line is pulsed.
+void BM_I8042Reset(benchmark::State& state) {
+  uint64_t resets = 0;
+  I8042 controller(I8042::kFirstPort, [&resets] { ++resets; });
+  constexpr uint64_t kCommand = I8042::kCommandPort - I8042::kFirstPort;
+  const uint8_t pulse = I8042::kPulseReset;
+  uint8_t status = 0;
+  for (auto _ : state) {
+    controller.Read(kCommand, absl::MakeSpan(&status, 1));
+    controller.Write(kCommand, absl::MakeConstSpan(&pulse, 1));
+    benchmark::DoNotOptimize(status);
+  }
+  benchmark::DoNotOptimize(resets);
+}
+BENCHMARK(BM_I8042Reset);
 
 }  // namespace
 }  // namespace touchstone
