@@ -13,7 +13,9 @@ namespace {
 
 absl::Status ReleaseIn(const GuestMemory::Region& region, uint64_t offset, uint64_t size) {
   if (region.fd < 0) {
-    if (madvise(region.host + offset, size, MADV_DONTNEED) != 0) {
+    // Of locked memory (mlock) the first is refused; the second is for Linux 5.18 and newer.
+    if (madvise(region.host + offset, size, MADV_DONTNEED) != 0 &&
+        (errno != EINVAL || madvise(region.host + offset, size, MADV_DONTNEED_LOCKED) != 0)) {
       return ErrnoStatus(errno, "MADV_DONTNEED of guest memory");
     }
   } else if (fallocate(region.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
