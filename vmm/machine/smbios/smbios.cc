@@ -136,7 +136,7 @@ void EncodeUuid(const std::array<uint8_t, 16>& text_order, uint8_t (&bytes)[16])
   std::reverse(bytes + 6, bytes + 8);
 }
 
-StructureTable BuildStructures(const SmbiosConfig& config) {
+StructureTable BuildStructures(const SmbiosContent& config) {
   StructureTable table;
   BiosInformation bios;
   bios.vendor = table.String(config.bios_vendor);
@@ -168,7 +168,7 @@ uint8_t Checksum(absl::Span<const uint8_t> bytes) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<uint8_t>> EncodeSmbiosTables(const SmbiosConfig& config,
+absl::StatusOr<std::vector<uint8_t>> EncodeSmbiosTables(const SmbiosContent& config,
                                                         GuestAddress area) {
   CHECK(IsAligned(Raw(area), kAlignment) && config.oem_strings.size() <= kMostOemStrings);
   const StructureTable structures = BuildStructures(config);
@@ -188,7 +188,7 @@ absl::StatusOr<std::vector<uint8_t>> EncodeSmbiosTables(const SmbiosConfig& conf
   return bytes;
 }
 
-absl::Status WriteSmbiosTables(const SmbiosConfig& config, const GuestMemory& memory,
+absl::Status WriteSmbiosTables(const SmbiosContent& config, const GuestMemory& memory,
                                GuestAddress area) {
   ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, EncodeSmbiosTables(config, area));
   return memory.Write(area, bytes);

@@ -28,7 +28,7 @@ inline constexpr uint64_t kSmbiosAreaSize = 0x10000;
 inline constexpr size_t kMostOemStrings = 255;
 
 // Strings are without NUL. An empty one reads as "Not Specified".
-struct SmbiosConfig {
+struct SmbiosContent {
   // Type 0, BIOS information.
   std::string bios_vendor = "Touchstone";
   std::string bios_version = "0";
@@ -45,11 +45,11 @@ struct SmbiosConfig {
 
 // The bytes as they are to be at `area`. ResourceExhausted when they need more than
 // kSmbiosAreaSize. REQUIRES: `area` is a multiple of 16.
-absl::StatusOr<std::vector<uint8_t>> EncodeSmbiosTables(const SmbiosConfig& config,
+absl::StatusOr<std::vector<uint8_t>> EncodeSmbiosTables(const SmbiosContent& config,
                                                         GuestAddress area);
 
 // Writes them. Errors as above, and those of GuestMemory::Write.
-absl::Status WriteSmbiosTables(const SmbiosConfig& config, const GuestMemory& memory,
+absl::Status WriteSmbiosTables(const SmbiosContent& config, const GuestMemory& memory,
                                GuestAddress area);
 
 }  // namespace touchstone

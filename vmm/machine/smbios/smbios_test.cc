@@ -31,7 +31,7 @@ struct Structure {
   std::vector<std::string> strings;
 };
 
-Bytes Encode(const SmbiosConfig& config) { return EncodeSmbiosTables(config, kArea).value(); }
+Bytes Encode(const SmbiosContent& config) { return EncodeSmbiosTables(config, kArea).value(); }
 
 // Walks the table that the entry point names; a structure that passes its end ends the walk.
 std::vector<Structure> Walk(const Bytes& area) {
@@ -144,7 +144,7 @@ TEST(SmbiosTest, StructureWithoutAnyStringEndsInTwoZeros) {
 
 // DSP0134, 7.2.1: the example of the specification.
 TEST(SmbiosTest, UuidHasItsFirstThreeFieldsLittleEndian) {
-  SmbiosConfig config;
+  SmbiosContent config;
   config.uuid = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
                  0x88, 0x99, 0xAA, 0xBB, 0xCC, 0xDD, 0xEE, 0xFF};
 
@@ -164,7 +164,7 @@ TEST(SmbiosTest, OemStringsAreInTheirOrder) {
 }
 
 TEST(SmbiosTest, AsManyOemStringsAsAByteCounts) {
-  const SmbiosConfig config = {.oem_strings = std::vector<std::string>(kMostOemStrings, "x")};
+  const SmbiosContent config = {.oem_strings = std::vector<std::string>(kMostOemStrings, "x")};
 
   const Structure oem = Walk(Encode(config))[2];
 
@@ -173,7 +173,7 @@ TEST(SmbiosTest, AsManyOemStringsAsAByteCounts) {
 }
 
 TEST(SmbiosTest, MoreThanTheAreaHoldsIsAnError) {
-  const SmbiosConfig config = {.oem_strings = {std::string(kSmbiosAreaSize, 'x')}};
+  const SmbiosContent config = {.oem_strings = {std::string(kSmbiosAreaSize, 'x')}};
 
   const absl::Status status = EncodeSmbiosTables(config, kArea).status();
 
