@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/event/epoll_loop.h"
@@ -9,6 +10,7 @@
 #include "devices/irq/recording_irq_line.h"
 #include "devices/platform/acpi_pm/acpi_pm.h"
 #include "devices/platform/debugcon/debugcon.h"
+#include "devices/platform/fw_cfg/fw_cfg.h"
 #include "devices/platform/i8042/i8042.h"
 #include "devices/platform/pvpanic/pvpanic.h"
 #include "devices/platform/rtc/rtc.h"
@@ -97,6 +99,22 @@ void BM_I8042Reset(benchmark::State& state) {
   benchmark::DoNotOptimize(resets);
 }
 BENCHMARK(BM_I8042Reset);
+
+// A file of 4 KiB, as Linux's driver reads it: its number, then byte by byte.
+void BM_FwCfgFile(benchmark::State& state) {
+  constexpr size_t kSize = 4096;
+  FwCfg fw_cfg({{"opt/file", std::vector<uint8_t>(kSize, 'x')}});
+  uint8_t byte = 0;
+  for (auto _ : state) {
+    fw_cfg.Write(FwCfg::kSelector, {FwCfg::kFirstFileItem, 0});
+    for (size_t i = 0; i < kSize; ++i) {
+      fw_cfg.Read(FwCfg::kData, absl::MakeSpan(&byte, 1));
+      benchmark::DoNotOptimize(byte);
+    }
+  }
+  state.SetBytesProcessed(state.iterations() * int64_t{kSize});
+}
+BENCHMARK(BM_FwCfgFile);
 
 }  // namespace
 }  // namespace touchstone
