@@ -101,7 +101,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace touchstone;  // NOLINT: one function
   Input input(absl::MakeConstSpan(data, size));
   AcpiConfig config = ReadConfig(input);
-  while (!input.empty()) config.extra_tables.push_back(ReadTable(input));
+  while (!input.empty()) config.extra_tables.push_back({"table", ReadTable(input)});
 
   const absl::StatusOr<std::vector<uint8_t>> bytes = EncodeAcpiTables(config, kArea, kAreaSize);
   if (bytes.ok()) {

@@ -85,7 +85,7 @@ TEST_F(CommandTest, RefusesOptionsByTheirFate) {
             "touchstone: --crash-pipe-name: not on this platform: Windows only\n"
             "touchstone: --evdev: not implemented yet\n"
             "touchstone: --gpu: not implemented yet\n"
-            "touchstone: --hypervisor: not implemented yet\n"
+            "touchstone: --hypervisor: whpx: not on this platform: Windows only\n"
             "touchstone: --swiotlb: not on this platform: aarch64 only\n");
   EXPECT_FALSE(config_.has_value());
 }

@@ -39,8 +39,12 @@ ExitCode CodeOf(EndOfRun reason) {
 
 absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
   ASSIGN_OR_RETURN(const std::unique_ptr<EpollLoop> loop, EpollLoop::Create());
-  absl::StatusOr<std::unique_ptr<Hypervisor>> opened = OpenKvm(config.kvm_device());
-  if (!opened.ok()) return Annotate(opened.status(), "--kvm-device");
+  const bool by_hypervisor = config.has_hypervisor();
+  absl::StatusOr<std::unique_ptr<Hypervisor>> opened =
+      OpenKvm(by_hypervisor ? config.hypervisor().kvm().device() : config.kvm_device());
+  if (!opened.ok()) {
+    return Annotate(opened.status(), by_hypervisor ? "--hypervisor: device=" : "--kvm-device");
+  }
   const std::unique_ptr<Hypervisor> hypervisor = *std::move(opened);
   std::unique_ptr<Machine> machine;
   ASSIGN_OR_RETURN(const std::unique_ptr<ShutdownSignals> signals,

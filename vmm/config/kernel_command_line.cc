@@ -60,7 +60,7 @@ void AddEarlycon(const SerialConfig& serial, std::vector<std::string>& parameter
 
 }  // namespace
 
-absl::StatusOr<std::string> KernelCommandLine(const RunConfig& config) {
+absl::StatusOr<std::string> KernelCommandLine(const RunConfig& config, uint64_t pstore_address) {
   std::vector<std::string> parameters = {"panic=-1"};
   for (const SerialConfig& serial : config.serial()) AddConsole(config, serial, parameters);
   for (const SerialConfig& serial : config.serial()) AddEarlycon(serial, parameters);
@@ -73,6 +73,10 @@ absl::StatusOr<std::string> KernelCommandLine(const RunConfig& config) {
   }
   ASSIGN_OR_RETURN(std::string root, BlockRootParameter(config.block()));
   if (!root.empty()) parameters.push_back(std::move(root));
+  if (config.has_pstore()) {
+    parameters.push_back(absl::StrCat("ramoops.mem_address=0x", absl::Hex(pstore_address),
+                                      " ramoops.mem_size=0x", absl::Hex(config.pstore().size())));
+  }
   std::string line = absl::StrJoin(parameters, " ");
   if (line.size() > kMaxKernelCommandLine) {
     return absl::InvalidArgumentError(absl::StrCat("--params: the kernel command line has ",

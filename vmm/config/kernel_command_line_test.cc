@@ -68,5 +68,22 @@ TEST(KernelLine, RefusesBytesOutsidePrintableAscii) {
             "--params: 'caf\xc3\xa9' has bytes that are not printable ASCII");
 }
 
+TEST(KernelCommandLineTest, PstoreComesLast) {
+  RunConfig config;
+  config.add_params("quiet");
+  config.mutable_pstore()->set_size(0x100000);
+
+  EXPECT_EQ(KernelCommandLine(config, uint64_t{1} << 32).value(),
+            "panic=-1 quiet ramoops.mem_address=0x100000000 ramoops.mem_size=0x100000");
+}
+
+TEST(KernelCommandLineTest, PstoreThatIsAnywhereCountsWithItsLongestAddress) {
+  RunConfig config;
+  config.mutable_pstore()->set_size(4096);
+
+  EXPECT_EQ(KernelCommandLine(config).value(),
+            "panic=-1 ramoops.mem_address=0xffffffffff000 ramoops.mem_size=0x1000");
+}
+
 }  // namespace
 }  // namespace touchstone

@@ -14,6 +14,7 @@
 #include "devices/virtio/net/net_plan.h"
 #include "vmm/config/defaults.h"
 #include "vmm/config/kernel_command_line.h"
+#include "vmm/config/machine_checks.h"
 #include "vmm/config/net_options.h"
 #include "vmm/config/schema.h"
 #include "vmm/config/schema_check.h"
@@ -242,6 +243,7 @@ Errors Validate(const RunConfig& config, const HostLimits& host) {
   CheckNets(config, errors);
   CheckBalloon(config, errors);
   CheckVsock(config, errors);
+  CheckMachineOptions(config, errors);
   CheckKernelCommandLine(config, errors);
   return errors;
 }

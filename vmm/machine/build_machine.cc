@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,11 +12,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "base/checked_math.h"
 #include "base/scoped_fd.h"
 #include "base/status.h"
+#include "vmm/config/address_ranges.h"
 #include "vmm/config/kernel_command_line.h"
 #include "vmm/machine/acpi/acpi_config.h"
-#include "vmm/machine/acpi/tables.h"
 #include "vmm/machine/boot/kernel_loader.h"
 #include "vmm/machine/boot/memory_layout.h"
 #include "vmm/machine/boot/rng_seed.h"
@@ -22,12 +26,15 @@
 #include "vmm/machine/cpu/cpuid.h"
 #include "vmm/machine/cpu/host_brand.h"
 #include "vmm/machine/cpu/lapic.h"
+#include "vmm/machine/file_mappings.h"
+#include "vmm/machine/firmware_tables.h"
+#include "vmm/machine/memory_policy.h"
+#include "vmm/machine/vcpu_placement.h"
 
 namespace touchstone {
 namespace {
 
 constexpr uint64_t kHugePage = 2 << 20;
-constexpr uint64_t kAcpiAreaSize = 0x10000;  // up to SMBIOS at 0xF0000
 
 // The processors as the guest finds them, by vCPU.
 struct Processors {
@@ -44,7 +51,8 @@ absl::StatusOr<Processors> PlanProcessors(const RunConfig& config, Hypervisor& h
                                                    hypervisor.max_vcpus(), " vCPUs for a machine"));
   }
   ASSIGN_OR_RETURN(const std::vector<CpuidEntry> supported, hypervisor.SupportedCpuid());
-  CpuidOptions options = {.topology = ChooseTopology(count, /*smt=*/true), .brand = HostBrand()};
+  CpuidOptions options = {.topology = ChooseTopology(count, !config.no_smt()),
+                          .brand = HostBrand()};
   Processors processors = {.physical_bits = PhysicalAddressBits(supported)};
   for (; options.index < count; ++options.index) {
     processors.apic_ids.push_back(ApicId(options.topology, options.index));
@@ -53,9 +61,34 @@ absl::StatusOr<Processors> PlanProcessors(const RunConfig& config, Hypervisor& h
   return processors;
 }
 
+// What the options say of addresses. Ranges that no guest reaches are no concern.
+absl::StatusOr<MemoryLayout> PlanMemory(const RunConfig& config, int physical_bits) {
+  MemoryLayoutOptions options = {.ram_size = config.mem().size() * kMiB,
+                                 .pstore_size = config.pstore().size(),
+                                 .holes = FileMappingRanges(config),
+                                 .physical_bits = physical_bits};
+  if (config.has_pci_start()) options.hole_start = GuestAddress{config.pci_start()};
+  if (config.has_pcie_ecam()) {
+    ASSIGN_OR_RETURN(const ConfiguredRange ecam, ParseEcam(config.pcie_ecam()));
+    options.ecam = {GuestAddress{ecam.start}, ecam.size};
+  }
+  if (config.has_mmio_address_range()) {
+    constexpr uint64_t kEnd = uint64_t{1} << 52;
+    ASSIGN_OR_RETURN(const std::vector<ConfiguredRange> ranges,
+                     ParseAddressRanges(config.mmio_address_range()));
+    for (const ConfiguredRange& range : ranges) {
+      const uint64_t start = AlignDown(std::min(range.start, kEnd), kGuestPageSize);
+      const uint64_t last = std::min(range.start + (range.size - 1), kEnd - 1);
+      if (start < kEnd) options.without_bars.push_back({GuestAddress{start}, last - start + 1});
+    }
+  }
+  return MemoryLayout::Plan(options);
+}
+
 // The in-kernel interrupt controllers come after the memory slots: each slot set later waits for
 // milliseconds.
-absl::StatusOr<std::unique_ptr<Vm>> CreateVm(Hypervisor& hypervisor, const GuestMemory& memory) {
+absl::StatusOr<std::unique_ptr<Vm>> CreateVm(Hypervisor& hypervisor, const GuestMemory& memory,
+                                             absl::Span<const FileMapping> files) {
   ASSIGN_OR_RETURN(std::unique_ptr<Vm> vm, hypervisor.CreateVm());
   uint32_t slot = 0;
   for (const GuestMemory::Region& region : memory.regions()) {
@@ -63,17 +96,23 @@ absl::StatusOr<std::unique_ptr<Vm>> CreateVm(Hypervisor& hypervisor, const Guest
         vm->SetMemory(slot++, {.start = region.start, .size = region.size, .host = region.host}),
         "--mem"));
   }
+  for (const FileMapping& mapping : files) {
+    RETURN_IF_ERROR(vm->SetMemory(slot++, {.start = mapping.start,
+                                           .size = mapping.file.size(),
+                                           .host = mapping.file.host(),
+                                           .read_only = mapping.read_only}));
+  }
   RETURN_IF_ERROR(vm->CreateIrqChip());
   return vm;
 }
 
-absl::StatusOr<GuestAddress> WriteTables(const Processors& processors,
+absl::StatusOr<GuestAddress> WriteTables(const RunConfig& config, const Processors& processors,
                                          const Machine::Parts& parts) {
   AcpiConfig acpi;
   acpi.apic_ids = processors.apic_ids;
   acpi.pci = parts.pci->Describe();
   parts.platform->Describe(acpi);
-  return BuildAcpiTables(acpi, parts.memory, kAcpiTablesAddress, kAcpiAreaSize);
+  return WriteFirmwareTables(config, std::move(acpi), parts.memory);
 }
 
 uint64_t SizeOf(const ScopedFd& file) {
@@ -88,7 +127,7 @@ uint64_t SizeOf(const ScopedFd& file) {
 absl::StatusOr<BootState> LoadGuest(const RunConfig& config, const MemoryLayout& layout,
                                     const GuestMemory& memory, GuestAddress rsdp) {
   KernelLoadOptions options = {.rsdp = rsdp};
-  ASSIGN_OR_RETURN(options.command_line, KernelCommandLine(config));
+  ASSIGN_OR_RETURN(options.command_line, KernelCommandLine(config, Raw(layout.pstore.start)));
   ASSIGN_OR_RETURN(options.rng_seed, MakeRngSeed());
   absl::StatusOr<ScopedFd> kernel = OpenFile(config.kernel(), O_RDONLY);
   if (!kernel.ok()) return Annotate(kernel.status(), "KERNEL");
@@ -107,8 +146,9 @@ absl::StatusOr<BootState> LoadGuest(const RunConfig& config, const MemoryLayout&
   return boot;
 }
 
-absl::Status CreateVcpus(const Processors& processors, const BootState& boot,
-                         Machine::Parts& parts) {
+absl::Status CreateVcpus(const RunConfig& config, const Processors& processors,
+                         const BootState& boot, Machine::Parts& parts) {
+  const bool leaky = config.core_scheduling() && HostThreadsLeak();
   const VcpuThread::Targets targets = {parts.ports.get(), parts.mmio.get(), parts.lifecycle.get()};
   for (uint32_t i = 0; i < processors.apic_ids.size(); ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<Vcpu> vcpu,
@@ -121,8 +161,11 @@ absl::Status CreateVcpus(const Processors& processors, const BootState& boot,
       RETURN_IF_ERROR(vcpu->SetSpecialRegisters(boot.special_registers));
       RETURN_IF_ERROR(vcpu->SetRegisters(boot.registers));
     }
-    parts.vcpus.push_back(std::make_unique<VcpuThread>(std::move(vcpu), i, targets));
+    parts.vcpus.push_back(
+        std::make_unique<VcpuThread>(std::move(vcpu), i, targets, PlanPlacement(config, i, leaky)));
   }
+  // The threads inherit this one's.
+  if (leaky && config.per_vm_core_scheduling()) TakeCoreCookie();
   return absl::OkStatus();
 }
 
@@ -134,15 +177,16 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   Machine::Parts parts;
   parts.lifecycle = std::make_unique<Lifecycle>(std::move(on_end));
   ASSIGN_OR_RETURN(const Processors processors, PlanProcessors(config, *host.hypervisor));
-  ASSIGN_OR_RETURN(const MemoryLayout layout,
-                   MemoryLayout::Plan({.ram_size = config.mem().size() * kMiB,
-                                       .physical_bits = processors.physical_bits}));
+  ASSIGN_OR_RETURN(const MemoryLayout layout, PlanMemory(config, processors.physical_bits));
   // Private: nothing in the machine hands its memory to another process.
   absl::StatusOr<GuestMemory> memory = GuestMemory::Create(
-      layout.RamRegions(), {.backing = GuestMemory::Backing::kAnonymous, .huge_pages = false});
+      layout.RamRegions(),
+      {.backing = GuestMemory::Backing::kAnonymous, .huge_pages = config.hugepages()});
   if (!memory.ok()) return Annotate(memory.status(), "--mem");
   parts.memory = *std::move(memory);
-  ASSIGN_OR_RETURN(parts.vm, CreateVm(*host.hypervisor, parts.memory));
+  RETURN_IF_ERROR(ApplyMemoryPolicy(config, parts.memory));
+  ASSIGN_OR_RETURN(parts.files, OpenFileMappings(config, layout));
+  ASSIGN_OR_RETURN(parts.vm, CreateVm(*host.hypervisor, parts.memory, parts.files));
 
   parts.ports = std::make_unique<Bus>("port", Bus::kLastPort);
   parts.mmio = std::make_unique<Bus>("MMIO", Bus::kLastMmioAddress);
@@ -153,12 +197,16 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
                    VirtioDevices::Create({.config = config, .host = host, .memory = parts.memory},
                                          *parts.vm, *parts.interrupts));
   ASSIGN_OR_RETURN(parts.pci,
-                   PciDevices::Create(layout, *parts.ports, *parts.mmio, *parts.interrupts,
+                   PciDevices::Create(config, layout, *parts.ports, *parts.mmio, *parts.interrupts,
                                       parts.virtio->functions(), *parts.lifecycle));
 
-  ASSIGN_OR_RETURN(const GuestAddress rsdp, WriteTables(processors, parts));
+  ASSIGN_OR_RETURN(const GuestAddress rsdp, WriteTables(config, processors, parts));
   ASSIGN_OR_RETURN(const BootState boot, LoadGuest(config, layout, parts.memory, rsdp));
-  RETURN_IF_ERROR(CreateVcpus(processors, boot, parts));
+  // The process first, then its vCPUs' threads (crosvm.md 9.5).
+  if (config.has_vcpu_cgroup_path()) {
+    RETURN_IF_ERROR(JoinCgroup(config.vcpu_cgroup_path(), getpid()));
+  }
+  RETURN_IF_ERROR(CreateVcpus(config, processors, boot, parts));
   return std::make_unique<Machine>(std::move(parts));
 }
 

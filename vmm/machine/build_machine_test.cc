@@ -281,5 +281,139 @@ TEST_F(BuildMachineTest, AMissingInitrdIsAnErrorThatNamesIt) {
               testing::AllOf(HasSubstr("--initrd"), HasSubstr("/no/such/initrd")));
 }
 
+TEST_F(BuildMachineTest, SmbiosIsWhereAGuestLooks) {
+  auto machine = Build();
+
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  EXPECT_EQ(ReadBytes((*machine)->memory(), GuestAddress{0xF0000}, 5),
+            std::vector<uint8_t>({'_', 'S', 'M', '3', '_'}));
+}
+
+// The answers of a guest that selects a file and reads a byte of it.
+class FwCfgMachineTest : public BuildMachineTest {
+ protected:
+  std::optional<uint64_t> ReadFirstFile() {
+    size_t read = 0;
+    FakeVcpu* seen = nullptr;
+    hypervisor_.OnVcpu([&](FakeVcpu& vcpu) {
+      seen = &vcpu;
+      vcpu.Script(FakeExit::Out(0x510, 2, 0x20));
+      read = vcpu.Script(FakeExit::In(0x511, 1));
+      vcpu.Script(FakeExit::Out(kPm1Control, 2, kSoftOff));
+    });
+    auto machine = Build();
+    EXPECT_TRUE(machine.ok()) << machine.status();
+    Run(**machine);
+    return seen->AnswerValue(read);
+  }
+};
+
+TEST_F(FwCfgMachineTest, IsNotThereUnlessAskedFor) { EXPECT_EQ(ReadFirstFile(), 0xFF); }
+
+TEST_F(FwCfgMachineTest, IsThereWithoutFiles) {
+  config_.set_enable_fw_cfg(true);
+
+  EXPECT_EQ(ReadFirstFile(), 0);
+}
+
+TEST_F(FwCfgMachineTest, HasItsFiles) {
+  FwCfgConfig& file = *config_.add_fw_cfg();
+  file.set_name("opt/x");
+  file.set_string("7");
+
+  EXPECT_EQ(ReadFirstFile(), '7');
+}
+
+TEST_F(BuildMachineTest, FilesAreSlotsBehindTheMemory) {
+  const ScopedFd store(memfd_create("store", MFD_CLOEXEC));
+  config_.mutable_pstore()->set_path("/proc/self/fd/" + std::to_string(store.get()));
+  config_.mutable_pstore()->set_size(4096);
+  FileBackedMappingConfig& mapping = *config_.add_file_backed_mapping();
+  mapping.set_path("/proc/self/fd/" + std::to_string(kernel_.get()));
+  mapping.set_addr(48 << 20);
+  mapping.set_size(4096);
+
+  auto machine = Build();
+
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  const std::map<uint32_t, MemorySlot> slots = hypervisor_.vm()->slots();
+  ASSERT_EQ(slots.size(), 4);  // the hole splits the memory
+  EXPECT_EQ(slots.at(0).size, 48u << 20);
+  EXPECT_EQ(slots.at(1).start, GuestAddress{(48 << 20) + 4096});
+  EXPECT_EQ(slots.at(2).start, GuestAddress{uint64_t{4} << 30});
+  EXPECT_FALSE(slots.at(2).read_only);
+  EXPECT_EQ(slots.at(3).start, GuestAddress{48 << 20});
+  EXPECT_TRUE(slots.at(3).read_only);
+  const std::vector<uint8_t> line = ReadBytes((*machine)->memory(), GuestAddress{0x20000}, 2048);
+  EXPECT_THAT(std::string(line.begin(), line.end()),
+              HasSubstr(" ramoops.mem_address=0x100000000 ramoops.mem_size=0x1000"));
+}
+
+TEST_F(BuildMachineTest, OneThreadPerCoreWithoutSmt) {
+  config_.mutable_cpus()->set_num_cores(2);
+  config_.set_no_smt(true);
+
+  auto machine = Build();
+
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  for (const CpuidEntry& leaf : hypervisor_.vm()->vcpu(0)->cpuid()) {
+    EXPECT_TRUE(leaf.function != 0xB || leaf.index != 0 || leaf.ebx == 1);
+  }
+}
+
+TEST_F(BuildMachineTest, PciIsWhereItsOptionsSay) {
+  config_.set_pcie_ecam("0x80000000,0x1000000");
+  config_.set_mmio_address_range(
+      "0x81000000-0x81ffffff,0-0xfff,0xfffffffffffffff0-"
+      "0xffffffffffffffff");
+  config_.set_break_linux_pci_config_io(true);
+  StubPciDeviceConfig& stub = *config_.add_stub_pci_device();
+  stub.set_address("00:1f.0");
+  stub.set_vendor(0x1234);
+  stub.set_device(0x5678);
+  stub.set_class_(0x088000);
+  size_t by_port = 0, bar = 0, identity = 0, class_code = 0;
+  FakeVcpu* seen = nullptr;
+  hypervisor_.OnVcpu([&](FakeVcpu& vcpu) {
+    seen = &vcpu;
+    vcpu.Script(FakeExit::Out(0xCF8, 4, 0x80000000));
+    by_port = vcpu.Script(FakeExit::In(0xCFC, 4));
+    bar = vcpu.Script(FakeExit::MmioRead(0x80000000 + (1 << 15) + 0x10, 4));
+    identity = vcpu.Script(FakeExit::MmioRead(0x80000000 + (0x1f << 15), 4));
+    class_code = vcpu.Script(FakeExit::MmioRead(0x80000000 + (0x1f << 15) + 8, 4));
+    vcpu.Script(FakeExit::Out(kPm1Control, 2, kSoftOff));
+  });
+
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  Run(**machine);
+
+  EXPECT_EQ(seen->AnswerValue(by_port), 0xFFFFFFFF);
+  EXPECT_EQ(seen->AnswerValue(bar), 0x82000000);
+  EXPECT_EQ(seen->AnswerValue(identity), 0x56781234);
+  EXPECT_EQ(seen->AnswerValue(class_code), 0x08800000);
+}
+
+TEST_F(BuildMachineTest, VirtioFunctionsHaveAPinUnlessToldOtherwise) {
+  const auto pin = [this] {
+    auto machine = Build();
+    EXPECT_TRUE(machine.ok()) << machine.status();
+    std::vector<uint8_t> byte(1);
+    (*machine)->pci().ReadConfig({.device = 1}, 0x3D, absl::MakeSpan(byte));
+    return byte[0];
+  };
+
+  EXPECT_EQ(pin(), 1);
+  config_.set_disable_virtio_intx(true);
+  EXPECT_EQ(pin(), 0);
+}
+
+TEST_F(BuildMachineTest, CgroupThatIsNotThereIsAnErrorThatNamesIt) {
+  config_.set_vcpu_cgroup_path("/no/such/cgroup");
+
+  EXPECT_THAT(std::string(Build().status().message()),
+              testing::AllOf(HasSubstr("--vcpu-cgroup-path"), HasSubstr("/no/such/cgroup")));
+}
+
 }  // namespace
 }  // namespace touchstone

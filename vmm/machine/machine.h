@@ -17,6 +17,7 @@
 #include "base/memory/guest_memory.h"
 #include "devices/bus/bus.h"
 #include "hypervisor/vm.h"
+#include "vmm/machine/file_mappings.h"
 #include "vmm/machine/interrupt_router.h"
 #include "vmm/machine/lifecycle.h"
 #include "vmm/machine/pci_devices.h"
@@ -32,6 +33,7 @@ class Machine {
   struct Parts {
     std::unique_ptr<Lifecycle> lifecycle;
     GuestMemory memory;
+    std::vector<FileMapping> files;
     std::unique_ptr<Vm> vm;
     std::unique_ptr<Bus> ports;
     std::unique_ptr<Bus> mmio;

@@ -7,6 +7,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -16,7 +17,9 @@
 #include "devices/pci/pci_ecam.h"
 #include "devices/pci/pci_function.h"
 #include "devices/pci/pci_root.h"
+#include "devices/pci/stub_function.h"
 #include "devices/platform/pvpanic/pvpanic.h"
+#include "vmm/config/config.pb.h"
 #include "vmm/machine/acpi/acpi_config.h"
 #include "vmm/machine/boot/memory_layout.h"
 #include "vmm/machine/interrupt_router.h"
@@ -33,12 +36,13 @@ struct PlacedFunction {
 // Thread-compatible; the devices inside are thread-safe.
 class PciDevices {
  public:
-  // Puts the root onto the buses, and onto the root `functions`, then those of every machine. Who
-  // asks for an address gets it before the others take the free ones (crosvm.md 5.2). All arguments
-  // are borrowed.
+  // Puts the root onto the buses, and onto the root `functions`, then the stubs that `config` asks
+  // for and what every machine has. Who asks for an address gets it before the others take the free
+  // ones (crosvm.md 5.2). All arguments but `config` are borrowed.
   static absl::StatusOr<std::unique_ptr<PciDevices>> Create(
-      const MemoryLayout& layout, Bus& ports, Bus& mmio, InterruptRouter& interrupts,
-      absl::Span<const PlacedFunction> functions, Lifecycle& lifecycle);
+      const RunConfig& config, const MemoryLayout& layout, Bus& ports, Bus& mmio,
+      InterruptRouter& interrupts, absl::Span<const PlacedFunction> functions,
+      Lifecycle& lifecycle);
 
   [[nodiscard]] PciRoot& root() { return *root_; }
 
@@ -51,8 +55,10 @@ class PciDevices {
   static constexpr std::array<uint32_t, 4> kIntxGsis = {9, 10, 11, 12};
 
   PciDevices() = default;
+  absl::Status AddFunctions(const RunConfig& config, absl::Span<const PlacedFunction> functions);
 
   MemoryLayout layout_;
+  std::vector<std::unique_ptr<StubFunction>> stubs_;
   std::unique_ptr<Pvpanic> pvpanic_;
   std::unique_ptr<PciRoot> root_;
   std::unique_ptr<PciCam> cam_;

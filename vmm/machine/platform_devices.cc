@@ -5,13 +5,28 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "devices/platform/acpi_pm/acpi_pm_registers.h"
+#include "devices/platform/fw_cfg/fw_cfg_files.h"
 #include "devices/platform/rtc/rtc_registers.h"
 #include "devices/platform/serial/serial_registers.h"
+#include "vmm/machine/acpi/aml.h"
+#include "vmm/machine/acpi/resource_template.h"
 
 namespace touchstone {
 namespace {
 
 constexpr uint8_t kSciGsi = 5;  // crosvm.md 5.22
+
+// QEMU, docs/specs/fw_cfg, "Guest-side". Without it Linux's driver, which Debian builds without
+// module parameters, does not find the device. crosvm has no such node (crosvm.md 7.6).
+Aml FwCfgNode() {
+  // ACPI 6.4, 6.3.7: present, decoding and functioning, but not to be shown to a user.
+  constexpr uint64_t kStatus = 0x0B;
+  ResourceTemplate crs;
+  crs.AddIo(FwCfg::kPort, FwCfg::kPortCount);
+  return Aml::Device(
+      "FWCF", {Aml::Name("_HID", Aml::String("QEMU0002")), Aml::Name("_STA", Aml::Integer(kStatus)),
+               Aml::Name("_CRS", crs.Build())});
+}
 
 }  // namespace
 
@@ -45,6 +60,11 @@ absl::StatusOr<std::unique_ptr<PlatformDevices>> PlatformDevices::Create(
         [pm = self->acpi_pm_.get()] { pm->NotifyRtcAlarm(); });
     RETURN_IF_ERROR(ports.Insert({kRtcPort, kRtcPortCount}, "RTC", self->rtc_.get()));
   }
+  if (config.enable_fw_cfg() || config.fw_cfg_size() > 0) {
+    ASSIGN_OR_RETURN(std::vector<FwCfg::File> files, ReadFwCfgFiles(config.fw_cfg()));
+    self->fw_cfg_ = std::make_unique<FwCfg>(std::move(files));
+    RETURN_IF_ERROR(ports.Insert({FwCfg::kPort, FwCfg::kPortCount}, "fw_cfg", self->fw_cfg_.get()));
+  }
   return self;
 }
 
@@ -74,6 +94,10 @@ void PlatformDevices::Describe(AcpiConfig& acpi) const {
                        .day_alarm = kRtcDayAlarm,
                        .month_alarm = kRtcMonthAlarm,
                        .century = kRtcCentury};
+  }
+  if (fw_cfg_ != nullptr) {
+    const std::vector<uint8_t> node = FwCfgNode().bytes();
+    acpi.system_bus_aml.insert(acpi.system_bus_aml.end(), node.begin(), node.end());
   }
 }
 

@@ -1,5 +1,5 @@
-// The PC's fixed devices on the port bus: serial ports, debug ports, keyboard controller, clock and
-// ACPI power management.
+// The PC's fixed devices on the port bus: serial ports, debug ports, keyboard controller, clock,
+// ACPI power management and firmware configuration.
 
 #ifndef TOUCHSTONE_VMM_MACHINE_PLATFORM_DEVICES_H_
 #define TOUCHSTONE_VMM_MACHINE_PLATFORM_DEVICES_H_
@@ -14,6 +14,7 @@
 #include "devices/bus/bus.h"
 #include "devices/platform/acpi_pm/acpi_pm.h"
 #include "devices/platform/debugcon/debugcon.h"
+#include "devices/platform/fw_cfg/fw_cfg.h"
 #include "devices/platform/i8042/i8042.h"
 #include "devices/platform/rtc/rtc.h"
 #include "devices/platform/serial/serial.h"
@@ -61,6 +62,7 @@ class PlatformDevices {
   std::unique_ptr<I8042> i8042_;
   std::unique_ptr<AcpiPm> acpi_pm_;
   std::unique_ptr<Rtc> rtc_;
+  std::unique_ptr<FwCfg> fw_cfg_;
 };
 
 }  // namespace touchstone

@@ -27,8 +27,9 @@ void AccessPort(Bus& ports, const IoExit& io) {
 
 }  // namespace
 
-VcpuThread::VcpuThread(std::unique_ptr<Vcpu> vcpu, uint32_t index, const Targets& targets)
-    : vcpu_(std::move(vcpu)), index_(index), targets_(targets) {}
+VcpuThread::VcpuThread(std::unique_ptr<Vcpu> vcpu, uint32_t index, const Targets& targets,
+                       VcpuPlacement placement)
+    : vcpu_(std::move(vcpu)), index_(index), targets_(targets), placement_(std::move(placement)) {}
 
 VcpuThread::~VcpuThread() { Stop(); }
 
@@ -45,6 +46,10 @@ void VcpuThread::Stop() {
 
 void VcpuThread::Loop() {
   pthread_setname_np(pthread_self(), absl::StrCat("vcpu", index_).c_str());
+  if (const absl::Status placed = ApplyPlacement(placement_); !placed.ok()) {
+    LOG(kError, "vcpu", "vCPU %d: %s", index_, std::string(placed.message()));
+    return targets_.lifecycle->End(EndOfRun::kStopped);
+  }
   while (!stopping_.load(std::memory_order_acquire)) {  // pairs with Stop
     const absl::StatusOr<VcpuExit> exit = vcpu_->Run();
     if (!exit.ok()) {

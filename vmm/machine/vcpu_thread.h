@@ -1,4 +1,5 @@
-// A thread that runs one vCPU and sends its exits to the buses.
+// A thread that runs one vCPU and sends its exits to the buses. Where it cannot be placed as it
+// should, it ends the run as a stop (crosvm.md 2.3).
 //
 // Thread-compatible: created, started and stopped by one thread.
 
@@ -13,6 +14,7 @@
 #include "devices/bus/bus.h"
 #include "hypervisor/vcpu.h"
 #include "vmm/machine/lifecycle.h"
+#include "vmm/machine/vcpu_placement.h"
 
 namespace touchstone {
 
@@ -25,7 +27,8 @@ class VcpuThread {
     Lifecycle* lifecycle;
   };
 
-  VcpuThread(std::unique_ptr<Vcpu> vcpu, uint32_t index, const Targets& targets);
+  VcpuThread(std::unique_ptr<Vcpu> vcpu, uint32_t index, const Targets& targets,
+             VcpuPlacement placement = {});
   // Stops.
   ~VcpuThread();
 
@@ -44,6 +47,7 @@ class VcpuThread {
   const std::unique_ptr<Vcpu> vcpu_;
   const uint32_t index_;
   const Targets targets_;
+  const VcpuPlacement placement_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

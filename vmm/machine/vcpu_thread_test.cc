@@ -142,5 +142,17 @@ INSTANTIATE_TEST_SUITE_P(
                     EndingExit{HaltExit{}, EndOfRun::kCrash},
                     EndingExit{UnknownExit{99}, EndOfRun::kCrash}));
 
+TEST_F(VcpuThreadTest, OneThatCannotBePlacedEndsTheRunAsAStop) {
+  std::unique_ptr<Vcpu> vcpu = *vm_->CreateVcpu(1, {});
+  VcpuThread thread(std::move(vcpu), 1, {&ports_, &mmio_, &lifecycle_},
+                    {.cgroup = "/no/such/cgroup"});
+
+  thread.Start();
+  while (!ended_) ended_.wait(false);
+  thread.Stop();
+
+  EXPECT_EQ(lifecycle_.end(), EndOfRun::kStopped);
+}
+
 }  // namespace
 }  // namespace touchstone

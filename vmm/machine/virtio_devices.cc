@@ -143,7 +143,7 @@ absl::StatusOr<std::unique_ptr<VirtioDevices>> VirtioDevices::Create(
   for (const auto add : kDevices) RETURN_IF_ERROR(add(surroundings, parts));
   std::unique_ptr<VirtioDevices> self(new VirtioDevices);
   for (VirtioPart& part : parts) {
-    RETURN_IF_ERROR(self->Add(std::move(part), surroundings.memory, vm, msi));
+    RETURN_IF_ERROR(self->Add(std::move(part), surroundings, vm, msi));
   }
   return self;
 }
@@ -158,14 +158,15 @@ VirtioDevices::~VirtioDevices() {
   }
 }
 
-absl::Status VirtioDevices::Add(VirtioPart part, const GuestMemory& memory, Vm& vm,
+absl::Status VirtioDevices::Add(VirtioPart part, const VirtioSurroundings& machine, Vm& vm,
                                 MsiTarget& msi) {
   Device device = {.part = std::move(part)};
   device.kicks = std::make_unique<KickEvents>(vm, device.part.name);
   VirtioPci::Options options = {
       .name = device.part.name,
-      .memory = memory,
+      .memory = machine.memory,
       .msi = &msi,
+      .intx = !machine.config.disable_virtio_intx(),
       .on_kick_addresses =
           [kicks = device.kicks.get()](absl::Span<const VirtioPci::KickAddress> addresses) {
             kicks->Update(addresses);

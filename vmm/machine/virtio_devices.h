@@ -79,7 +79,7 @@ class VirtioDevices {
   };
 
   VirtioDevices() = default;
-  absl::Status Add(VirtioPart part, const GuestMemory& memory, Vm& vm, MsiTarget& msi);
+  absl::Status Add(VirtioPart part, const VirtioSurroundings& machine, Vm& vm, MsiTarget& msi);
 
   std::vector<Device> devices_;
 };

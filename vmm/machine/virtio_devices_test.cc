@@ -68,9 +68,9 @@ class VirtioDevicesTest : public testing::Test {
     virtio_ = VirtioDevices::Create({.config = config_, .host = host_, .memory = memory_}, *vm_,
                                     *interrupts_)
                   .value();
-    pci_ =
-        PciDevices::Create(layout_, ports_, mmio_, *interrupts_, virtio_->functions(), lifecycle_)
-            .value();
+    pci_ = PciDevices::Create(config_, layout_, ports_, mmio_, *interrupts_, virtio_->functions(),
+                              lifecycle_)
+               .value();
   }
 
   FakeVm& vm() { return *hypervisor_.vm(); }

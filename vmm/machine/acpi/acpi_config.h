@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -87,6 +88,12 @@ struct AcpiRtc {
   uint8_t century = 0x32;
 };
 
+// A table from outside, as a file holds it.
+struct AcpiExtraTable {
+  std::string name;  // For errors.
+  std::vector<uint8_t> bytes;
+};
+
 struct AcpiConfig {
   // One per vCPU. The position is the processor's ACPI UID.
   std::vector<uint32_t> apic_ids;
@@ -101,9 +108,9 @@ struct AcpiConfig {
   // Encoded AML terms (aml.h) that devices add to \_SB.
   std::vector<uint8_t> system_bus_aml;
 
-  // Tables from outside, as files hold them. DSDT and FACP replace the generated ones; APIC gives
-  // its interrupt source overrides; any other is listed after the generated ones.
-  std::vector<std::vector<uint8_t>> extra_tables;
+  // DSDT and FACP replace the generated ones; APIC gives its interrupt source overrides; any other
+  // is listed after the generated ones.
+  std::vector<AcpiExtraTable> extra_tables;
 };
 
 // InvalidArgument, with what is wrong, when `config` describes no machine that tables can say. Does

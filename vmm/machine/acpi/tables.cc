@@ -124,9 +124,8 @@ absl::Status SortExtraTable(const std::vector<uint8_t>& table, ExtraTables& extr
 
 absl::StatusOr<ExtraTables> SortExtraTables(const AcpiConfig& config) {
   ExtraTables extra;
-  for (size_t i = 0; i < config.extra_tables.size(); ++i) {
-    RETURN_IF_ERROR(Annotate(SortExtraTable(config.extra_tables[i], extra),
-                             absl::StrFormat("extra ACPI table %d", i + 1)));
+  for (const AcpiExtraTable& table : config.extra_tables) {
+    RETURN_IF_ERROR(Annotate(SortExtraTable(table.bytes, extra), table.name));
   }
   return extra;
 }

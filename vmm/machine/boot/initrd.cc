@@ -11,7 +11,7 @@ namespace touchstone {
 absl::StatusOr<MemoryRange> LoadInitrd(const GuestMemory& memory, const MemoryLayout& layout,
                                        const KernelImage& kernel, const BootFile& file) {
   // "The Real-Mode Kernel Header", initrd_addr_max: the highest address of the last byte.
-  const uint64_t top = std::min(Raw(layout.low_ram.end()), uint64_t{kernel.initrd_highest} + 1);
+  const uint64_t top = std::min(Raw(layout.BootRamEnd()), uint64_t{kernel.initrd_highest} + 1);
   const uint64_t size = file.size();
   const uint64_t start = size <= top ? AlignDown(top - size, kGuestPageSize) : 0;
   if (start < Raw(kernel.end)) {

@@ -10,10 +10,10 @@ absl::Status CheckKernelRoom(const BootFile& file, const MemoryLayout& layout, G
     return file.Error(absl::StrFormat(
         "wants to be loaded at %#x; below 0x100000 lie the boot tables", Raw(start)));
   }
-  if (start > end || end > layout.low_ram.end()) {
+  if (start > end || end > layout.BootRamEnd()) {
     return file.Error(
         absl::StrFormat("needs RAM from %#x to %#x, but RAM below 4 GiB ends at %#x: raise --mem",
-                        Raw(start), Raw(end), Raw(layout.low_ram.end())));
+                        Raw(start), Raw(end), Raw(layout.BootRamEnd())));
   }
   return absl::OkStatus();
 }

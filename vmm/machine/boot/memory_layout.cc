@@ -34,7 +34,7 @@ absl::Status CheckEcam(const MemoryRange& ecam) {
   }
   if (fault == nullptr) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrFormat("--pci: ecam at %#x of %#x bytes %s", start, ecam.size, fault));
+      absl::StrFormat("--pcie-ecam: %#x of %#x bytes %s", start, ecam.size, fault));
 }
 
 // The hole is what lies between RAM and the IOAPIC. The ECAM splits it; BARs get the larger part.
@@ -44,19 +44,77 @@ MemoryRange LargerPart(GuestAddress hole_start, const MemoryRange& ecam) {
   return below.size >= above.size ? below : above;
 }
 
+bool ByStart(const MemoryRange& a, const MemoryRange& b) { return a.start < b.start; }
+
+bool Overlap(const MemoryRange& a, const MemoryRange& b) {
+  return a.start < b.end() && b.start < a.end();
+}
+
+// `range` without `holes`, which are sorted.
+std::vector<MemoryRange> Without(MemoryRange range, absl::Span<const MemoryRange> holes) {
+  std::vector<MemoryRange> parts;
+  const GuestAddress end = range.end();
+  for (const MemoryRange& hole : holes) {
+    if (!Overlap(hole, range)) continue;
+    if (hole.start > range.start) parts.push_back({range.start, hole.start - range.start});
+    range.start = std::min(hole.end(), end);
+    range.size = end - range.start;
+  }
+  if (range.size > 0) parts.push_back(range);
+  return parts;
+}
+
+// Sorts them. The limit is the end of the guest's physical addresses.
+absl::Status CheckHoles(std::vector<MemoryRange>& holes, const MemoryLayout& layout,
+                        uint64_t limit) {
+  const MemoryRange fixed = {kIoapicAddress, kFourGiB - kIoapicAddress};
+  std::sort(holes.begin(), holes.end(), ByStart);
+  for (size_t i = 0; i < holes.size(); ++i) {
+    const MemoryRange& hole = holes[i];
+    const char* fault = nullptr;
+    if (hole.size == 0 || !IsAligned(Raw(hole.start), kGuestPageSize) ||
+        !IsAligned(hole.size, kGuestPageSize)) {
+      fault = "is not made of whole pages of 4096 bytes";
+    } else if (hole.start < kHighMemoryStart) {
+      fault = "is below 1 MiB";
+    } else if (!FitsWithin(Raw(hole.start), hole.size, limit)) {
+      fault = "passes the end of the guest's physical addresses";
+    } else if (Overlap(hole, layout.ecam) || Overlap(hole, fixed) ||
+               (layout.pstore.size > 0 && Overlap(hole, layout.pstore))) {
+      fault = "is where the ECAM, the interrupt controllers or the persistent store are";
+    } else if (i > 0 && Overlap(hole, holes[i - 1])) {
+      fault = "overlaps another";
+    }
+    if (fault == nullptr) continue;
+    return absl::InvalidArgumentError(absl::StrFormat("--file-backed-mapping: %#x of %#x bytes %s",
+                                                      Raw(hole.start), hole.size, fault));
+  }
+  return absl::OkStatus();
+}
+
+// REQUIRES: far from the end of the address space.
+GuestAddress AlignUpForHighMmio(GuestAddress address) {
+  return GuestAddress{AlignDown(Raw(address) + kHighMmioAlignment - 1, kHighMmioAlignment)};
+}
+
 }  // namespace
 
 absl::StatusOr<MemoryLayout> MemoryLayout::Plan(const MemoryLayoutOptions& options) {
   if (absl::Status status = CheckEcam(options.ecam); !status.ok()) return status;
   const GuestAddress hole_start = std::min(options.hole_start, options.ecam.start);
   if (!IsAligned(Raw(hole_start), kGuestPageSize) || Raw(hole_start) < kMinimumRam) {
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "--pci: mem start %#x is not a page boundary from 2 MiB on", Raw(hole_start)));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("--pci-start: %#x is not a page boundary from 2 MiB on", Raw(hole_start)));
   }
   if (options.ram_size < kMinimumRam || !IsAligned(options.ram_size, kGuestPageSize)) {
     return absl::InvalidArgumentError(absl::StrCat("--mem: ", options.ram_size,
                                                    " bytes of RAM are not whole pages from ",
                                                    kMinimumRam / kMiB, " MiB on"));
+  }
+
+  if (!IsAligned(options.pstore_size, kGuestPageSize)) {
+    return absl::InvalidArgumentError(absl::StrCat("--pstore: size=", options.pstore_size,
+                                                   " is not made of whole pages of 4096 bytes"));
   }
 
   MemoryLayout layout;
@@ -67,28 +125,52 @@ absl::StatusOr<MemoryLayout> MemoryLayout::Plan(const MemoryLayoutOptions& optio
   layout.low_mmio = LargerPart(hole_start, options.ecam);
   if (layout.low_mmio.size < kLeastLowMmio) {
     return absl::InvalidArgumentError(absl::StrFormat(
-        "--pci: mem start %#x and ecam at %#x leave only %#x bytes for the BARs below 4 GiB",
+        "--pci-start: %#x and the ECAM at %#x leave only %#x bytes for the BARs below 4 GiB",
         Raw(hole_start), Raw(options.ecam.start), layout.low_mmio.size));
   }
 
   const uint64_t limit =
       layout.physical_bits < 32 ? 0 : uint64_t{1} << std::min(layout.physical_bits, 63);
   // Also refuses what overflows: the RAM is compared as a size, not as an end.
-  if (limit <= Raw(kFourGiB) + kLeastHighMmio ||
-      layout.high_ram.size > limit - Raw(kFourGiB) - kLeastHighMmio) {
+  const uint64_t other = Raw(kFourGiB) + kLeastHighMmio;
+  if (limit <= other || layout.high_ram.size > limit - other) {
     return absl::InvalidArgumentError(
         absl::StrCat("--mem: ", options.ram_size / kMiB, " MiB of RAM do not fit into the ",
                      layout.physical_bits, " bits of a guest-physical address"));
   }
-  layout.high_mmio.start = GuestAddress{
-      AlignDown(Raw(layout.high_ram.end()) + kHighMmioAlignment - 1, kHighMmioAlignment)};
+  const uint64_t free = limit - other - layout.high_ram.size;
+  if (options.pstore_size > free) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--pstore: size=", options.pstore_size, " is more than the ", free,
+                     " bytes that the guest's physical addresses leave for it"));
+  }
+  layout.pstore = {AlignUpForHighMmio(layout.high_ram.end()), options.pstore_size};
+  layout.high_mmio.start = AlignUpForHighMmio(layout.pstore.end());
   layout.high_mmio.size = limit - Raw(layout.high_mmio.start);
+
+  layout.holes = options.holes;
+  if (absl::Status status = CheckHoles(layout.holes, layout, limit); !status.ok()) return status;
+  layout.without_bars = options.without_bars;
+  layout.without_bars.insert(layout.without_bars.end(), layout.holes.begin(), layout.holes.end());
+  std::sort(layout.without_bars.begin(), layout.without_bars.end(), ByStart);
   return layout;
 }
 
+GuestAddress MemoryLayout::BootRamEnd() const { return Without(low_ram, holes).front().end(); }
+
+std::vector<MemoryRange> MemoryLayout::LowBarWindows() const {
+  return Without(low_mmio, without_bars);
+}
+
+std::vector<MemoryRange> MemoryLayout::HighBarWindows() const {
+  return Without(high_mmio, without_bars);
+}
+
 std::vector<GuestMemory::RegionSpec> MemoryLayout::RamRegions() const {
-  std::vector<GuestMemory::RegionSpec> regions = {{low_ram.start, low_ram.size}};
-  if (high_ram.size > 0) regions.push_back({high_ram.start, high_ram.size});
+  std::vector<GuestMemory::RegionSpec> regions;
+  for (const MemoryRange& ram : {low_ram, high_ram}) {
+    for (const MemoryRange& part : Without(ram, holes)) regions.push_back({part.start, part.size});
+  }
   return regions;
 }
 
@@ -97,11 +179,14 @@ std::vector<E820Entry> MemoryLayout::E820(absl::Span<const MemoryRange> more_res
   std::vector<E820Entry> map = {
       {{GuestAddress{0}, Raw(kReservedLowStart)}, Type::kRam},
       {{kReservedLowStart, kHighMemoryStart - kReservedLowStart}, Type::kReserved},
-      {{kHighMemoryStart, low_ram.end() - kHighMemoryStart}, Type::kRam},
       {ecam, Type::kReserved},
       {{kKvmIdentityMapAddress, 4 * kGuestPageSize}, Type::kReserved},
   };
-  if (high_ram.size > 0) map.push_back({high_ram, Type::kRam});
+  const MemoryRange high_memory = {kHighMemoryStart, low_ram.end() - kHighMemoryStart};
+  for (const MemoryRange& ram : {high_memory, high_ram}) {
+    for (const MemoryRange& part : Without(ram, holes)) map.push_back({part, Type::kRam});
+  }
+  for (const MemoryRange& hole : holes) map.push_back({hole, Type::kReserved});
   for (const MemoryRange& range : more_reserved) map.push_back({range, Type::kReserved});
   std::sort(map.begin(), map.end(),
             [](const E820Entry& a, const E820Entry& b) { return a.range.start < b.range.start; });

@@ -24,6 +24,8 @@
 //   4 GiB            +--------------------------------+
 //                    | RAM that did not fit below     |
 //   high_ram.end()   +--------------------------------+
+//   pstore.start     +--------------------------------+  2 MiB aligned
+//                    | the guest's log of its crashes |  when there is one
 //   high_mmio.start  +--------------------------------+  2 MiB aligned
 //                    | 64-bit PCI BARs, pmem          |
 //   high_mmio.end()  +--------------------------------+  2^physical_bits, at most 2^46
@@ -113,6 +115,13 @@ struct MemoryLayoutOptions {
   GuestAddress hole_start = kDefaultHoleStart;
   // PCI configuration space: whole buses of 1 MiB, below the IOAPIC.
   MemoryRange ecam = {GuestAddress{0xF4000000}, 64 * kMiB};
+  // Bytes of persistent store (ramoops), in whole pages.
+  uint64_t pstore_size = 0;
+  // Where the guest sees something else than RAM or a device: cut out of both. Whole pages from
+  // 1 MiB on, outside the ECAM and of what is fixed below 4 GiB, without overlaps.
+  std::vector<MemoryRange> holes = {};
+  // Where no BAR is placed.
+  std::vector<MemoryRange> without_bars = {};
   // Width of a guest-physical address (CPUID 0x80000008, EAX bits 7 to 0). The default suits every
   // processor.
   int physical_bits = 39;
@@ -121,26 +130,38 @@ struct MemoryLayoutOptions {
 inline constexpr uint64_t kMinimumRam = 2 * kMiB;
 
 struct MemoryLayout {
-  // From 0.
+  // From 0. Holes are still in it.
   MemoryRange low_ram;
-  // From 4 GiB; empty when all RAM fits below the hole.
+  // From 4 GiB; empty when all RAM fits below the hole. Holes are still in it.
   MemoryRange high_ram;
   // Address space for 32-bit BARs: the larger part of the hole that the ECAM leaves free.
   MemoryRange low_mmio;
   MemoryRange ecam;
+  // Empty when there is none. No RAM: the E820 map does not have it.
+  MemoryRange pstore;
   // Address space for 64-bit BARs.
   MemoryRange high_mmio;
   int physical_bits = 39;
+  // As in the options; sorted.
+  std::vector<MemoryRange> holes;
+  std::vector<MemoryRange> without_bars;
 
-  // InvalidArgument when the amount of RAM or the windows cannot be; the message names --mem or
-  // --pci and says why.
+  // InvalidArgument when the amount of RAM, the store or the windows cannot be; the message names
+  // --mem, --pstore, --file-backed-mapping, --pci-start or --pcie-ecam and says why.
   static absl::StatusOr<MemoryLayout> Plan(const MemoryLayoutOptions& options);
+
+  // Where the RAM from 0 on first ends: kernel and initrd lie below.
+  [[nodiscard]] GuestAddress BootRamEnd() const;
+
+  // Address space for BARs below 4 GiB and above: low_mmio and high_mmio without what must be free.
+  [[nodiscard]] std::vector<MemoryRange> LowBarWindows() const;
+  [[nodiscard]] std::vector<MemoryRange> HighBarWindows() const;
 
   // What GuestMemory::Create takes.
   [[nodiscard]] std::vector<GuestMemory::RegionSpec> RamRegions() const;
 
   // The E820 map, sorted, without overlaps: RAM, and as reserved the legacy area from 0x9_FC00 to
-  // 1 MiB, the ECAM, KVM's pages and `more_reserved` (outside RAM, at most 100 ranges).
+  // 1 MiB, the ECAM, KVM's pages, the holes and `more_reserved` (outside RAM, at most 100 ranges).
   [[nodiscard]] std::vector<E820Entry> E820(absl::Span<const MemoryRange> more_reserved = {}) const;
 };
 

@@ -1,6 +1,8 @@
 #include "vmm/machine/boot/memory_layout.h"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -140,6 +142,89 @@ TEST(MemoryLayoutTest, WindowsThatCannotBeAreRefused) {
               HasSubstr("page boundary"));
   EXPECT_THAT(PlanError({.ram_size = ram, .hole_start = GuestAddress{0}}),
               HasSubstr("page boundary"));
+}
+
+TEST(MemoryLayoutTest, PstoreIsAtTheBottomOfHighMmio) {
+  const auto layout = MemoryLayout::Plan({.ram_size = 5 * kGiB, .pstore_size = kMiB});
+
+  ASSERT_TRUE(layout.ok()) << layout.status();
+  EXPECT_EQ(layout->pstore, (MemoryRange{layout->high_ram.end(), kMiB}));
+  EXPECT_EQ(layout->high_mmio.start, layout->pstore.start + 2 * kMiB);
+  EXPECT_EQ(Raw(layout->high_mmio.end()), uint64_t{1} << layout->physical_bits);
+}
+
+TEST(MemoryLayoutTest, PstoreThatCannotBeIsRefused) {
+  EXPECT_THAT(PlanError({.ram_size = kGiB, .pstore_size = 4097}),
+              HasSubstr("--pstore: size=4097 is not made of whole pages"));
+  EXPECT_THAT(PlanError({.ram_size = kGiB, .pstore_size = 64 * kGiB, .physical_bits = 36}),
+              HasSubstr("--pstore: size=68719476736 is more than the 63350767616 bytes"));
+}
+
+// Holes in both parts of the RAM, among the BARs, and where nothing is.
+TEST(MemoryLayoutTest, HolesAreCutOutOfRamAndWindows) {
+  const MemoryRange low = {GuestAddress{64 * kMiB}, kMiB};
+  const MemoryRange bars = {GuestAddress{0xE0000000}, 4096};
+  const MemoryRange high = {kFourGiB, 2 * kMiB};
+  const auto layout = MemoryLayout::Plan({.ram_size = 5 * kGiB, .holes = {high, bars, low}});
+
+  ASSERT_TRUE(layout.ok()) << layout.status();
+  const auto regions = layout->RamRegions();
+  ASSERT_EQ(regions.size(), 3u);
+  EXPECT_EQ(regions[0].size, Raw(low.start));
+  EXPECT_EQ(regions[1].start, low.end());
+  EXPECT_EQ(regions[1].size, kDefaultHoleStart - low.end());
+  EXPECT_EQ(regions[2].start, high.end());
+  EXPECT_EQ(regions[2].start + regions[2].size, layout->high_ram.end());
+  EXPECT_EQ(layout->BootRamEnd(), low.start);
+  EXPECT_THAT(layout->LowBarWindows(),
+              ElementsAre(MemoryRange{kDefaultHoleStart, bars.start - kDefaultHoleStart},
+                          MemoryRange{bars.end(), layout->ecam.start - bars.end()}));
+  EXPECT_THAT(layout->HighBarWindows(), ElementsAre(layout->high_mmio));
+  EXPECT_THAT(layout->E820(),
+              IsSupersetOf({E820Entry{low, Type::kReserved}, E820Entry{bars, Type::kReserved},
+                            E820Entry{high, Type::kReserved}}));
+}
+
+TEST(MemoryLayoutTest, HoleAtTheEndOfRamLeavesNoEmptyRegion) {
+  const MemoryRange hole = {GuestAddress{511 * kMiB}, kMiB};
+
+  const auto layout = MemoryLayout::Plan({.ram_size = 512 * kMiB, .holes = {hole}});
+
+  ASSERT_TRUE(layout.ok()) << layout.status();
+  EXPECT_EQ(layout->RamRegions().size(), 1u);
+  EXPECT_EQ(layout->BootRamEnd(), hole.start);
+}
+
+TEST(MemoryLayoutTest, HolesThatCannotBeAreRefused) {
+  const auto error = [](std::vector<MemoryRange> holes) {
+    return PlanError({.ram_size = kGiB, .pstore_size = kMiB, .holes = std::move(holes)});
+  };
+
+  EXPECT_THAT(error({{GuestAddress{0x200001}, 4096}}), HasSubstr("whole pages"));
+  EXPECT_THAT(error({{GuestAddress{0x200000}, 1}}), HasSubstr("whole pages"));
+  EXPECT_THAT(error({{GuestAddress{0x200000}, 0}}), HasSubstr("whole pages"));
+  EXPECT_THAT(error({{GuestAddress{0x9000}, 4096}}), HasSubstr("below 1 MiB"));
+  EXPECT_THAT(error({{GuestAddress{uint64_t{1} << 39}, 4096}}), HasSubstr("passes the end"));
+  EXPECT_THAT(error({{GuestAddress{~uint64_t{4095}}, 4096}}), HasSubstr("passes the end"));
+  EXPECT_THAT(error({{GuestAddress{0xF4000000}, 4096}}), HasSubstr("is where the ECAM"));
+  EXPECT_THAT(error({{GuestAddress{0xFEE00000}, 4096}}), HasSubstr("is where the ECAM"));
+  EXPECT_THAT(error({{kFourGiB, 4096}}), HasSubstr("is where the ECAM"));
+  EXPECT_THAT(error({{GuestAddress{0x200000}, 8192}, {GuestAddress{0x201000}, 4096}}),
+              HasSubstr("--file-backed-mapping: 0x201000 of 0x1000 bytes overlaps another"));
+}
+
+TEST(MemoryLayoutTest, BarsStayOutOfWhatIsKeptFree) {
+  const MemoryRange low = {GuestAddress{0xD0000000}, 16 * kMiB};
+  const MemoryRange everywhere_high = {kFourGiB, uint64_t{1} << 60};
+
+  const auto layout =
+      MemoryLayout::Plan({.ram_size = kGiB, .without_bars = {everywhere_high, low}});
+
+  ASSERT_TRUE(layout.ok()) << layout.status();
+  EXPECT_THAT(layout->LowBarWindows(),
+              ElementsAre(MemoryRange{low.end(), layout->ecam.start - low.end()}));
+  EXPECT_TRUE(layout->HighBarWindows().empty());
+  EXPECT_EQ(layout->RamRegions().size(), 1u);
 }
 
 TEST(MemoryLayoutTest, HoleWithoutRoomForBarsIsRefused) {

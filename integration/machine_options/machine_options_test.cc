@@ -1,0 +1,231 @@
+// A Debian guest finds what the options of the machine promise. Few boots, with many options each.
+
+#include <stdlib.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "integration/boot/linux_guest.h"
+#include "integration/testing/guest_command.h"
+#include "integration/testing/vm.h"
+#include "vmm/machine/acpi/aml.h"
+#include "vmm/machine/acpi/sdt.h"
+
+namespace touchstone {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+std::string TemporaryPath(absl::string_view name) {
+  return absl::StrCat(getenv("TEST_TMPDIR") ?: "/tmp", "/", name);
+}
+
+template <typename Bytes>
+std::string WriteFile(absl::string_view name, const Bytes& bytes) {
+  std::string path = TemporaryPath(name);
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
+  return path;
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string Say(Vm& vm, absl::string_view command) {
+  const absl::StatusOr<CommandResult> result = vm.Run(command, kCommandLimit);
+  return result.ok() ? result->output : std::string(result.status().message());
+}
+
+// A table with a device of its own, which the guest's ACPI only has when it took the table.
+std::vector<uint8_t> TableWithDevice() {
+  const std::vector<Aml> device = {Aml::Name("_HID", Aml::String("TCHS0007")),
+                                   Aml::Name("_UID", Aml::Integer(1))};
+  return BuildSdt("SSDT", 2, Aml::Scope("\\_SB", {Aml::Device("TST0", device)}).bytes());
+}
+
+// One field of /proc/PID/status, such as VmLck.
+std::string StatusOf(pid_t pid, absl::string_view field) {
+  const std::string text = ReadFile(absl::StrCat("/proc/", pid, "/status"));
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    const std::vector<std::string> parts = absl::StrSplit(line, absl::MaxSplits(":\t", 1));
+    if (parts[0] == field) return parts.back();
+  }
+  return "";
+}
+
+// /proc/PID/task/TID of each thread of the process, by its name.
+std::string TaskOf(pid_t pid, absl::string_view name) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(absl::StrCat("/proc/", pid, "/task"))) {
+    if (ReadFile(entry.path() / "comm") == absl::StrCat(name, "\n")) return entry.path();
+  }
+  return "";
+}
+
+// The scheduling policy and priority of a thread (proc(5), fields 41 and 40 of stat; its name has
+// no blanks).
+std::vector<std::string> SchedulingOf(const std::string& task) {
+  const std::vector<std::string> fields = absl::StrSplit(ReadFile(task + "/stat"), ' ');
+  return {fields.at(40), fields.at(39)};
+}
+
+std::unique_ptr<Vm> Boot(std::vector<std::string> options, int cpus) {
+  std::unique_ptr<Vm> vm = StartLinux(
+      kCloudKernel,
+      {.cpus = cpus, .memory_mib = 256, .extended_status = true, .options = std::move(options)});
+  const absl::StatusOr<std::string> release = vm->AwaitReady(kBootLimit);
+  EXPECT_TRUE(release.ok()) << release.status();
+  return vm;
+}
+
+int End(Vm& vm, absl::string_view command) {
+  EXPECT_TRUE(vm.RunWithoutAnswer(command).ok());
+  const absl::StatusOr<int> status = vm.Wait(kCommandLimit);
+  EXPECT_TRUE(status.ok()) << status.status();
+  return status.value_or(-1);
+}
+
+void CheckSmbios(Vm& vm) {
+  EXPECT_EQ(Say(vm,
+                "cd /sys/class/dmi/id; cat bios_vendor bios_version sys_vendor product_name "
+                "product_serial product_uuid"),
+            "Vendor\n1.2\nMaker\nProduct\nSerial\n00112233-4455-6677-8899-aabbccddeeff\n");
+  EXPECT_EQ(Say(vm, "strings /sys/firmware/dmi/entries/11-0/raw"), "first\nsecond=2\n");
+}
+
+void CheckAcpiTables(Vm& vm, const std::vector<uint8_t>& table) {
+  EXPECT_EQ(Say(vm, "cat /sys/bus/acpi/devices/TCHS0007:00/hid"), "TCHS0007\n");
+  EXPECT_EQ(Say(vm, "crc32 < /sys/firmware/acpi/tables/OEM7"),
+            absl::StrCat(absl::Hex(Crc32(absl::string_view(
+                                       reinterpret_cast<const char*>(table.data()), table.size())),
+                                   absl::kZeroPad8),
+                         "\n"));
+}
+
+void CheckFwCfg(Vm& vm) {
+  EXPECT_EQ(Say(vm, "modprobe qemu_fw_cfg; cat /sys/firmware/qemu_fw_cfg/rev"), "1\n");
+  EXPECT_EQ(Say(vm,
+                "cd /sys/firmware/qemu_fw_cfg/by_name/opt; cat text/raw; echo; cat file/raw | "
+                "sha256sum; cat file/size file/key"),
+            Say(vm, "echo hello; yes touchstone | head -c 5000 | sha256sum; echo 5000; echo 33"));
+}
+
+void CheckPciOptions(Vm& vm) {
+  EXPECT_EQ(Say(vm,
+                "cd /sys/bus/pci/devices/0000:00:1e.0; cat vendor device class revision "
+                "subsystem_vendor subsystem_device"),
+            "0x1af4\n0x1045\n0x088000\n0x03\n0x0001\n0x0002\n");
+  // The interrupt pin of the entropy device.
+  EXPECT_EQ(Say(vm, "od -An -tx1 -j61 -N1 /sys/bus/pci/devices/0000:00:01.0/config"), " 00\n");
+  EXPECT_THAT(Say(vm, "cat /proc/interrupts"), HasSubstr("virtio0-input"));
+  EXPECT_THAT(Say(vm, "cat /proc/iomem"),
+              AllOf(ContainsRegex("b0000000-b00fffff : PCI MMCONFIG 0000"),
+                    ContainsRegex("\nc1000000-dfffffff : PCI Bus 0000:00"),
+                    ContainsRegex("\ne0001000-[0-9a-f]+ : PCI Bus 0000:00")));
+  EXPECT_THAT(Say(vm, "head -n1 /sys/bus/pci/devices/0000:00:01.0/resource"),
+              StartsWith("0x00000000c1"));
+}
+
+// The letters of the file's second page, and none of the guest's writes.
+void CheckFileBackedMapping(Vm& vm) { EXPECT_EQ(Say(vm, "devmem 0xe0000000 32"), "0x62626262\n"); }
+
+TEST(MachineOptionsTest, TablesFilesAndPci) {
+  const std::vector<uint8_t> table = BuildSdt("OEM7", 1, {1, 2, 3});
+  std::string touchstones;
+  while (touchstones.size() < 5000) touchstones += "touchstone\n";
+  touchstones.resize(5000);
+  const std::string pages = std::string(4096, 'a') + std::string(4096, 'b');
+  auto vm = Boot(
+      {
+          "--smbios=bios-vendor=Vendor,bios-version=1.2,manufacturer=Maker,product-name=Product,"
+          "serial-number=Serial,uuid=00112233-4455-6677-8899-aabbccddeeff,oem-strings=[first]",
+          "--oem-strings=second=2",
+          absl::StrCat("--acpi-table=", WriteFile("device", TableWithDevice())),
+          absl::StrCat("--acpi-table=", WriteFile("table", table)),
+          "--fw-cfg=opt/text,string=hello",
+          absl::StrCat("--fw-cfg=name=opt/file,path=", WriteFile("fw_cfg", touchstones)),
+          "--stub-pci-device=00:1e.0,vendor=0x1af4,device=0x1045,class=0x088000,"
+          "subsystem_vendor=1,subsystem_device=2,revision=3",
+          "--disable-virtio-intx",
+          "--pci-start=0xc0000000",
+          "--pcie-ecam=0xb0000000,0x10000000",
+          "--mmio-address-range=0xc0000000-0xc0ffffff",
+          absl::StrCat("--file-backed-mapping=path=", WriteFile("pages", pages),
+                       ",addr=0xe0000000,size=4096,offset=4096"),
+      },
+      1);
+
+  CheckSmbios(*vm);
+  CheckAcpiTables(*vm, table);
+  CheckFwCfg(*vm);
+  CheckPciOptions(*vm);
+  CheckFileBackedMapping(*vm);
+  EXPECT_EQ(End(*vm, "poweroff -f"), 0);
+}
+
+// A boot that panics, and one that reads what the first left.
+class PstoreTest : public testing::Test {
+ protected:
+  PstoreTest()
+      : store_(TemporaryPath("store")),
+        pstore_(absl::StrCat("--pstore=path=", store_, ",size=0x100000")) {}
+  static std::string Mount(Vm& vm) {
+    return Say(vm,
+               "modprobe ramoops && mount -t pstore pstore /sys/fs/pstore && ls /sys/fs/pstore");
+  }
+
+  const std::string store_;
+  const std::string pstore_;
+};
+
+TEST_F(PstoreTest, TheNextBootReadsTheLogOfAPanic) {
+  {
+    auto vm = Boot({pstore_, "--hugepages", "--lock-guest-memory", "--no-smt", "--cpu-affinity=1=0",
+                    "--rt-cpus=1", "--break-linux-pci-config-io",
+                    "--hypervisor=kvm[device=/dev/kvm]", "--irqchip=kernel"},
+                   2);
+    EXPECT_EQ(Say(*vm, "cat /sys/devices/system/cpu/cpu1/topology/thread_siblings_list"), "1\n");
+    EXPECT_EQ(Say(*vm, "cat /sys/bus/pci/devices/0000:00:01.0/device"), "0x1044\n");
+    const std::string vcpu1 = TaskOf(vm->pid(), "vcpu1");
+    EXPECT_THAT(ReadFile(vcpu1 + "/status"), HasSubstr("Cpus_allowed_list:\t0\n"));
+    EXPECT_THAT(SchedulingOf(TaskOf(vm->pid(), "vcpu0")), ElementsAre("0", "0"));
+    // Others than root get a warning, and the guest runs all the same.
+    if (geteuid() == 0) {
+      EXPECT_EQ(StatusOf(vm->pid(), "VmLck"), "  262144 kB");
+      EXPECT_THAT(SchedulingOf(vcpu1), ElementsAre("2", "6"));
+    }
+
+    EXPECT_EQ(Mount(*vm), "");
+    EXPECT_EQ(Say(*vm, "echo a line for the next boot > /dev/kmsg"), "");
+    EXPECT_EQ(End(*vm, "echo c > /proc/sysrq-trigger"), 34);
+  }
+  EXPECT_EQ(std::filesystem::file_size(store_), 0x100000u);
+
+  auto vm = Boot({pstore_}, 1);
+  EXPECT_THAT(Mount(*vm), HasSubstr("dmesg-ramoops-0\n"));
+  EXPECT_THAT(Say(*vm, "cat /sys/fs/pstore/dmesg-ramoops-*"),
+              AllOf(HasSubstr("a line for the next boot"),
+                    HasSubstr("Kernel panic - not syncing: sysrq triggered crash")));
+  EXPECT_EQ(End(*vm, "poweroff -f"), 0);
+}
+
+}  // namespace
+}  // namespace touchstone

@@ -1,0 +1,136 @@
+#include "vmm/config/machine_checks.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <set>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "devices/pci/pci_address.h"
+#include "devices/platform/fw_cfg/fw_cfg_files.h"
+#include "vmm/config/address_ranges.h"
+#include "vmm/config/cpu_set.h"
+#include "vmm/config/uuid.h"
+
+namespace touchstone {
+namespace {
+
+using Errors = std::vector<std::string>;
+
+constexpr uint64_t kPageSize = 4096;
+// SMBIOS 3.2, 7.12: the count is a byte.
+constexpr int kMostOemStrings = 255;
+// The area for SMBIOS tables is 64 KiB, and this leaves room for all but their strings.
+constexpr size_t kMostSmbiosBytes = 65000;
+
+// An error that a parser gives for the text of an option.
+void Report(absl::string_view option, const absl::Status& status, Errors& errors) {
+  if (!status.ok()) errors.push_back(absl::StrCat(option, ": ", status.message()));
+}
+
+void CheckSmbios(const RunConfig& config, Errors& errors) {
+  const SmbiosConfig& smbios = config.smbios();
+  if (smbios.has_uuid()) Report("--smbios: uuid=", ParseUuid(smbios.uuid()).status(), errors);
+  size_t bytes = 0;
+  for (const std::string* text :
+       {&smbios.bios_vendor(), &smbios.bios_version(), &smbios.manufacturer(),
+        &smbios.product_name(), &smbios.serial_number()}) {
+    bytes += text->size() + 1;
+  }
+  const auto check_oem = [&](const auto& texts, absl::string_view option) {
+    for (const std::string& text : texts) {
+      if (text.empty()) {
+        errors.push_back(absl::StrCat(option, " an empty string cannot be an OEM string"));
+      }
+      bytes += text.size() + 1;
+    }
+  };
+  check_oem(smbios.oem_strings(), "--smbios: oem-strings=:");
+  check_oem(config.oem_strings(), "--oem-strings:");
+  const int count = smbios.oem_strings_size() + config.oem_strings_size();
+  if (count > kMostOemStrings) {
+    errors.push_back(absl::StrCat("--oem-strings: ", count, " strings, at most ", kMostOemStrings,
+                                  " are accepted"));
+  }
+  if (bytes > kMostSmbiosBytes) {
+    errors.push_back(absl::StrCat("--smbios: its strings and those of --oem-strings have ", bytes,
+                                  " bytes, at most ", kMostSmbiosBytes, " are accepted"));
+  }
+}
+
+void CheckPstore(const RunConfig& config, Errors& errors) {
+  const uint64_t size = config.pstore().size();
+  if (config.has_pstore() && (size == 0 || size % kPageSize != 0)) {
+    errors.push_back(
+        absl::StrCat("--pstore: size=", size, " is not a multiple of ", kPageSize, " bytes"));
+  }
+}
+
+void CheckProcessors(const RunConfig& config, Errors& errors) {
+  if (config.has_cpu_affinity()) {
+    Report("--cpu-affinity", ParseCpuAffinity(config.cpu_affinity()).status(), errors);
+  }
+}
+
+// A multiple of the size of a page, unless align rounds it.
+void CheckFileBackedMappings(const RunConfig& config, Errors& errors) {
+  for (const FileBackedMappingConfig& mapping : config.file_backed_mapping()) {
+    const std::string option = absl::StrCat("--file-backed-mapping: path=", mapping.path());
+    for (const auto& [key, value] :
+         {std::pair("addr", mapping.addr()), std::pair("size", mapping.size())}) {
+      if (mapping.align() || value % kPageSize == 0) continue;
+      errors.push_back(absl::StrCat(option, ": ", key, "=", value, " is not a multiple of ",
+                                    kPageSize, "; align rounds it"));
+    }
+    if (mapping.offset() % kPageSize != 0) {
+      errors.push_back(
+          absl::StrCat(option, ": offset=", mapping.offset(), " is not a multiple of ", kPageSize));
+    }
+    if (mapping.size() == 0) errors.push_back(absl::StrCat(option, ": size=0 maps nothing"));
+    if (mapping.addr() > UINT64_MAX - mapping.size()) {
+      errors.push_back(absl::StrCat(option, ": addr=", mapping.addr(),
+                                    " and size= pass the end of all addresses"));
+    }
+  }
+}
+
+void CheckPci(const RunConfig& config, Errors& errors) {
+  if (config.has_pcie_ecam()) {
+    Report("--pcie-ecam", ParseEcam(config.pcie_ecam()).status(), errors);
+  }
+  if (config.has_mmio_address_range()) {
+    Report("--mmio-address-range", ParseAddressRanges(config.mmio_address_range()).status(),
+           errors);
+  }
+  std::set<std::string> addresses;
+  for (const StubPciDeviceConfig& stub : config.stub_pci_device()) {
+    const absl::StatusOr<PciAddress> address = PciAddress::Parse(stub.address());
+    if (!address.ok()) {
+      Report("--stub-pci-device: address=", address.status(), errors);
+    } else if (!addresses.insert(address->ToString()).second) {
+      errors.push_back(
+          absl::StrCat("--stub-pci-device: address=", stub.address(), " is given twice"));
+    }
+  }
+}
+
+void CheckHypervisor(const RunConfig& config, Errors& errors) {
+  if (config.has_hypervisor() && config.has_kvm_device()) {
+    errors.push_back("--kvm-device: --hypervisor is given too; its kvm[device=] says the same");
+  }
+}
+
+}  // namespace
+
+void CheckMachineOptions(const RunConfig& config, Errors& errors) {
+  CheckSmbios(config, errors);
+  for (std::string& error : CheckFwCfg(config.fw_cfg())) errors.push_back(std::move(error));
+  CheckPstore(config, errors);
+  CheckProcessors(config, errors);
+  CheckFileBackedMappings(config, errors);
+  CheckPci(config, errors);
+  CheckHypervisor(config, errors);
+}
+
+}  // namespace touchstone

@@ -1,0 +1,22 @@
+// What firmware would leave in the memory below 1 MiB: ACPI and SMBIOS tables.
+
+#ifndef TOUCHSTONE_VMM_MACHINE_FIRMWARE_TABLES_H_
+#define TOUCHSTONE_VMM_MACHINE_FIRMWARE_TABLES_H_
+
+#include "absl/status/statusor.h"
+#include "base/memory/guest_address.h"
+#include "base/memory/guest_memory.h"
+#include "vmm/config/config.pb.h"
+#include "vmm/machine/acpi/acpi_config.h"
+
+namespace touchstone {
+
+// Adds the files of --acpi-table to `acpi` and writes all tables; returns where ACPI's root pointer
+// is. Errors name the option, for --acpi-table the file too, and the reason.
+// REQUIRES: `config` is validated.
+absl::StatusOr<GuestAddress> WriteFirmwareTables(const RunConfig& config, AcpiConfig acpi,
+                                                 const GuestMemory& memory);
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_MACHINE_FIRMWARE_TABLES_H_
