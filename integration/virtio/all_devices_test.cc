@@ -20,7 +20,7 @@
 #include "integration/testing/runfiles.h"
 #include "integration/virtio/balloon_channel.h"
 #include "integration/virtio/host_socket.h"
-#include "integration/virtio/net_host.h"
+#include "integration/virtio/test_run.h"
 #include "integration/virtio/virtio_guest.h"
 #include "integration/virtio/vsock_peer.h"
 

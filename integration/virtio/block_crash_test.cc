@@ -102,7 +102,7 @@ TEST_P(BlockCrashTest, WhatWasFlushedIsThere) {
   const absl::StatusOr<std::string> ready = vm->AwaitReady(kPatience);
   ASSERT_TRUE(ready.ok()) << ready.status();
   ASSERT_TRUE(vm->RunWithoutAnswer(WriteLoad()).ok());
-  const absl::StatusOr<std::string> first = vm->Expect("#flushed 0 ", kPatience);
+  const absl::StatusOr<std::string> first = vm->Expect(R"(#flushed 0 \S+\r?\n)", kPatience);
   ASSERT_TRUE(first.ok()) << first.status();
   // Reads the console meanwhile.
   vm->Expect("#never", absl::Milliseconds(delay_ms)).status().IgnoreError();
