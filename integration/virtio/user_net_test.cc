@@ -54,7 +54,7 @@ constexpr absl::string_view kLeaseScript =
 
 size_t Bulk() { return IsFullRun() ? 200 << 20 : 4 << 20; }
 // With small packets, which take an emulated machine their time.
-size_t SmallBulk() { return Bulk() / 4; }
+size_t SmallBulk() { return IsFullRun() ? 20 << 20 : 1 << 20; }
 
 // The same command for somebody without privilege, if we have any.
 std::vector<std::string> AsNobody(std::vector<std::string> command) {
