@@ -1,5 +1,11 @@
-// What reading a configuration costs: a long command line, and the key=value language from 1 KiB to
-// 1 MiB, whose time per byte must not grow.
+// What reading a configuration costs: a long command line, which has a millisecond, and the
+// key=value language and JSON from 1 KiB to 1 MiB, whose time per byte must not grow; and
+// `touchstone --help` as a process, which has 20 ms.
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <string>
@@ -13,8 +19,10 @@
 #include "vmm/config/config.pb.h"
 #include "vmm/config/defaults.h"
 #include "vmm/config/help.h"
+#include "vmm/config/json_reader.h"
 #include "vmm/config/key_value.h"
 #include "vmm/config/key_value_test.pb.h"
+#include "vmm/config/text_proto_reader.h"
 #include "vmm/config/validate.h"
 
 namespace touchstone {
@@ -63,7 +71,7 @@ void BM_ValidateAndApplyDefaults(benchmark::State& state) {
 BENCHMARK(BM_ValidateAndApplyDefaults);
 
 void BM_Help(benchmark::State& state) {
-  for (auto _ : state) benchmark::DoNotOptimize(OptionsHelp(RunConfig::descriptor()));
+  for (auto _ : state) benchmark::DoNotOptimize(OptionsHelp({RunConfig::descriptor()}));
 }
 BENCHMARK(BM_Help);
 
@@ -95,6 +103,83 @@ BENCHMARK(BM_KeyValueString)
     ->RangeMultiplier(32)
     ->Range(1 << 10, 1 << 20)
     ->Complexity(benchmark::oN);
+
+void ReadJsonTexts(benchmark::State& state, const std::string& text) {
+  for (auto _ : state) {
+    RunConfig config;
+    CHECK(ReadJson(text, config).ok());
+    benchmark::DoNotOptimize(config);
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(text.size()));
+  state.SetComplexityN(static_cast<int64_t>(text.size()));
+}
+
+void BM_JsonStructs(benchmark::State& state) {
+  std::string text = "{\"serial\": [";
+  while (text.size() + 3 < static_cast<size_t>(state.range(0))) {
+    absl::StrAppend(&text, text.back() == '[' ? "" : ",\n",
+                    "{\"type\": \"file\", \"path\": \"/l\"}");
+  }
+  ReadJsonTexts(state, text + "]}");
+}
+BENCHMARK(BM_JsonStructs)->RangeMultiplier(32)->Range(1 << 10, 1 << 20)->Complexity(benchmark::oN);
+
+void BM_JsonString(benchmark::State& state) {
+  ReadJsonTexts(state, absl::StrCat("{\"kernel\": \"",
+                                    std::string(static_cast<size_t>(state.range(0)), 'x'), "\"}"));
+}
+BENCHMARK(BM_JsonString)->RangeMultiplier(32)->Range(1 << 10, 1 << 20)->Complexity(benchmark::oN);
+
+void BM_TextProto(benchmark::State& state) {
+  std::string text;
+  while (text.size() < static_cast<size_t>(state.range(0))) text += "params: 'a=b'\n";
+  for (auto _ : state) {
+    RunConfig config;
+    CHECK(ReadTextProto(text, config).ok());
+    benchmark::DoNotOptimize(config);
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(text.size()));
+  state.SetComplexityN(static_cast<int64_t>(text.size()));
+}
+BENCHMARK(BM_TextProto)->RangeMultiplier(32)->Range(1 << 10, 1 << 20)->Complexity(benchmark::oN);
+
+// A whole process, from its start to its end.
+void RunProcess(benchmark::State& state, std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "vmm/touchstone");
+  arguments.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+    posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_WRONLY, 0);
+  }
+  for (auto _ : state) {
+    pid_t child = 0;
+    int status = 0;
+    const int failed = posix_spawn(&child, arguments[0], &actions, nullptr,
+                                   const_cast<char**>(arguments.data()), environ);
+    if (failed != 0 || waitpid(child, &status, 0) != child) {
+      state.SkipWithError("vmm/touchstone does not start; run this by ci/bazel run");
+      break;
+    }
+  }
+  posix_spawn_file_actions_destroy(&actions);
+}
+
+void BM_HelpProcess(benchmark::State& state) { RunProcess(state, {"--help"}); }
+BENCHMARK(BM_HelpProcess)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+void BM_RunHelpProcess(benchmark::State& state) { RunProcess(state, {"run", "--help"}); }
+BENCHMARK(BM_RunHelpProcess)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+// As far as a run gets without a kernel: the command line is read and checked.
+void BM_40OptionsProcess(benchmark::State& state) {
+  std::vector<std::string> line = LongCommandLine();
+  line.back() = "/nonexistent";
+  std::vector<const char*> arguments = {"run"};
+  for (const std::string& argument : line) arguments.push_back(argument.c_str());
+  RunProcess(state, arguments);
+}
+BENCHMARK(BM_40OptionsProcess)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 // The worst that can be done to a reader that reports errors: one long unknown key.
 void BM_KeyValueUnknownKey(benchmark::State& state) {

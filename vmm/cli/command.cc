@@ -1,5 +1,6 @@
 #include "vmm/cli/command.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -7,10 +8,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/log.h"
+#include "base/status.h"
+#include "vmm/cli/host_files.h"
 #include "vmm/cli/version.h"
 #include "vmm/config/command_line.h"
 #include "vmm/config/defaults.h"
 #include "vmm/config/help.h"
+#include "vmm/config/json_writer.h"
+#include "vmm/config/refused_options.h"
+#include "vmm/config/run_line.h"
 #include "vmm/config/schema_check.h"
 #include "vmm/config/text.h"
 #include "vmm/config/validate.h"
@@ -41,7 +47,7 @@ std::string GlobalHelp();
 constexpr Command kCommands[] = {
     {"run", "build a virtual machine and run its kernel", ExecuteRun, RunHelp},
     {"version", "print the version", ExecuteVersion, GlobalHelp},
-    {"help", "explain a sub-command: help run", ExecuteHelp, GlobalHelp},
+    {"help", "explain a sub-command or an option: help run, help --block", ExecuteHelp, GlobalHelp},
 };
 
 const Command* FindCommand(absl::string_view name) {
@@ -52,7 +58,11 @@ const Command* FindCommand(absl::string_view name) {
 }
 
 void PrintError(const CommandContext& context, absl::string_view message) {
-  context.err(absl::StrCat("touchstone: ", message, "\n"));
+  // One line, whatever a file's name has in it.
+  std::string line(message);
+  std::replace_if(
+      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  context.err(absl::StrCat("touchstone: ", line, "\n"));
 }
 
 ExitCode RefuseArguments(const CommandContext& context, absl::string_view message) {
@@ -79,12 +89,12 @@ std::string GlobalHelp() {
   for (const Command& command : kCommands) {
     absl::StrAppend(&help, Wrap(command.name, 2), Wrap(command.help, 6));
   }
-  return absl::StrCat(help, "\n", OptionsHelp(GlobalConfig::descriptor()));
+  return absl::StrCat(help, "\n", OptionsHelp({GlobalConfig::descriptor()}));
 }
 
 std::string RunHelp() {
   return absl::StrCat("Usage: touchstone run <options> KERNEL\n\n",
-                      OptionsHelp(RunConfig::descriptor()));
+                      OptionsHelp({RunConfig::descriptor(), RefusedOptions::type()}));
 }
 
 // crosvm.md 2.3: how the guest ended is told only to those who ask.
@@ -99,25 +109,46 @@ ExitCode WithoutExtendedStatus(ExitCode code) {
   }
 }
 
+// --dump-cfg: what files and command line say together, for --cfg.
+absl::Status DumpConfig(const CommandContext& context, RunConfig config) {
+  const std::string path = config.dump_cfg();
+  config.clear_dump_cfg();
+  const std::string json = WriteJson(config);
+  if (path != "-") return Annotate(context.write_file(path, json), "--dump-cfg");
+  context.out(json);
+  return absl::OkStatus();
+}
+
 ExitCode ExecuteRun(const Call& call) {
-  RunConfig config;
-  std::vector<std::string> warnings;
-  if (absl::Status status = ParseCommandLine(call.arguments, config, &warnings); !status.ok()) {
-    return RefuseArguments(call.context, status.message());
-  }
+  absl::StatusOr<RunLine> line = ReadRunLine(call.arguments, call.context.read_file);
+  if (!line.ok()) return RefuseArguments(call.context, line.status().message());
+  RunConfig& config = line->config;
   if (config.has_log_level()) {
     if (absl::Status status = call.context.set_log_levels(config.log_level()); !status.ok()) {
       return RefuseArguments(call.context, absl::StrCat("--log-level: ", status.message()));
     }
   }
-  for (const std::string& warning : warnings) LOG(kWarning, "config", "%s", warning);
-  const std::vector<std::string> errors = Validate(config, ReadHostLimits());
+  for (const std::string& warning : line->warnings) LOG(kWarning, "config", "%s", warning);
+  if (config.has_dump_cfg()) {
+    if (absl::Status status = DumpConfig(call.context, config); !status.ok()) {
+      PrintError(call.context, status.message());
+      return ExitCode::kError;
+    }
+  }
+  std::vector<std::string> errors = std::move(line->refused);
+  const std::vector<std::string> invalid = Validate(config, ReadHostLimits());
+  errors.insert(errors.end(), invalid.begin(), invalid.end());
   for (const std::string& error : errors) PrintError(call.context, error);
   if (!errors.empty()) return ExitCode::kError;
   ApplyDefaults(config);
   const absl::StatusOr<ExitCode> code = call.context.run(config);
   if (!code.ok()) {
-    PrintError(call.context, code.status().message());
+    // The machine stops at the first file that it cannot open; several are told together.
+    const std::vector<std::string> files = CheckHostFiles(config);
+    if (files.size() < 2) PrintError(call.context, code.status().message());
+    for (const std::string& file : files) {
+      if (files.size() >= 2) PrintError(call.context, file);
+    }
     return ExitCode::kError;
   }
   return call.global.extended_status() ? *code : WithoutExtendedStatus(*code);
@@ -141,9 +172,22 @@ ExitCode ExecuteHelp(const Call& call) {
     call.context.out(GlobalHelp());
     return ExitCode::kOk;
   }
-  const Command* command = FindCommand(call.arguments[0]);
-  if (command == nullptr) return RefuseCommand(call.context, call.arguments[0]);
-  call.context.out(command->help_text());
+  const absl::string_view name = call.arguments[0];
+  if (const Command* command = FindCommand(name); command != nullptr) {
+    call.context.out(command->help_text());
+    return ExitCode::kOk;
+  }
+  const std::vector<const google::protobuf::Descriptor*> types = {
+      RunConfig::descriptor(), RefusedOptions::type(), GlobalConfig::descriptor()};
+  const std::string option = OptionHelp(types, name);
+  if (option.empty()) {
+    std::vector<std::string> names = OptionNames(types);
+    for (const std::string& command : CommandNames()) names.push_back(command);
+    const absl::string_view bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
+    return RefuseArguments(call.context, absl::StrCat("there is no sub-command or option ",
+                                                      Quote(name), DidYouMean(bare, names)));
+  }
+  call.context.out(option);
   return ExitCode::kOk;
 }
 

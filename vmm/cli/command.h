@@ -10,6 +10,7 @@
 #define TOUCHSTONE_VMM_CLI_COMMAND_H_
 
 #include <functional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,6 +18,7 @@
 #include "absl/types/span.h"
 #include "base/log.h"
 #include "vmm/cli/exit_code.h"
+#include "vmm/cli/text_file.h"
 #include "vmm/config/config.pb.h"
 
 namespace touchstone {
@@ -28,6 +30,10 @@ struct CommandContext {
   // Builds and runs the machine of a valid configuration with defaults applied. An error is printed
   // and exits with 1.
   std::function<absl::StatusOr<ExitCode>(const RunConfig&)> run;
+  // Reads a configuration file, and writes one.
+  std::function<absl::StatusOr<std::string>(const std::string& path)> read_file = ReadTextFile;
+  std::function<absl::Status(const std::string& path, absl::string_view text)> write_file =
+      WriteTextFile;
   // Puts --log-level into force.
   std::function<absl::Status(absl::string_view)> set_log_levels = SetLogLevels;
 };

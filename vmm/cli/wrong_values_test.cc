@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "vmm/cli/command.h"
 #include "vmm/config/config.pb.h"
+#include "vmm/config/refused_options.h"
 #include "vmm/config/schema.h"
 
 namespace touchstone {
@@ -135,8 +136,11 @@ std::string Complaint(std::vector<absl::string_view> arguments, int& code) {
 }
 
 TEST(WrongValues, OfEveryKeyAreToldBySchema) {
-  const std::vector<WrongArgument> wrong = Collector().CollectAll(RunConfig::descriptor());
+  std::vector<WrongArgument> wrong = Collector().CollectAll(RunConfig::descriptor());
+  const std::vector<WrongArgument> refused = Collector().CollectAll(RefusedOptions::type());
   ASSERT_GT(wrong.size(), 300u);
+  ASSERT_GT(refused.size(), 300u);
+  wrong.insert(wrong.end(), refused.begin(), refused.end());
 
   for (const WrongArgument& each : wrong) {
     SCOPED_TRACE(each.argument);

@@ -71,13 +71,14 @@ FoundOption FindOption(const Descriptor* type, absl::string_view name) {
   return {field, nullptr, OptionName(field)};
 }
 
-absl::Status UnknownOption(const Descriptor* type, absl::string_view name) {
-  std::vector<std::string> names;
+void AppendOptionNames(const Descriptor* type, std::vector<std::string>& names) {
   for (int i = 0; i < type->field_count(); ++i) {
     if (!OptionOf(type->field(i)).positional()) names.push_back(NameOf(type->field(i)));
     for (const OlderOption& older : OptionOf(type->field(i)).older()) names.push_back(older.name());
   }
-  names.push_back("help");
+}
+
+absl::Status UnknownOption(const std::vector<std::string>& names, absl::string_view name) {
   const absl::string_view bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
   const std::string guess = DidYouMean(bare, names, "--");
   return absl::InvalidArgumentError(absl::StrCat(
@@ -129,11 +130,11 @@ absl::Status SetKeys(Message& config, const FieldDescriptor* field, const OlderO
 
 class CommandLineParser {
  public:
-  CommandLineParser(Arguments arguments, Message& config, std::vector<std::string>* warnings)
+  CommandLineParser(Arguments arguments, Message& config, const CommandLineSettings& settings)
       : arguments_(arguments),
         config_(config),
         type_(config.GetDescriptor()),
-        warnings_(warnings) {}
+        settings_(settings) {}
 
   // Returns the index of the first argument that it did not read.
   absl::StatusOr<size_t> Parse(bool stop_at_operand) {
@@ -159,16 +160,28 @@ class CommandLineParser {
   absl::Status TakeOption(absl::string_view argument) {
     const size_t equals = argument.find('=');
     const absl::string_view name = argument.substr(0, equals);
-    const FoundOption option = FindOption(type_, name);
+    FoundOption option = FindOption(type_, name);
+    if (option.field == nullptr && settings_.refused != nullptr) {
+      option = FindOption(RefusedOptions::type(), name);
+      if (option.field != nullptr) return TakeValue(option, argument, settings_.refused->message());
+    }
+    if (option.field == nullptr) return UnknownOption(OptionNames(), name);
+    RETURN_IF_ERROR(TakeValue(option, argument, config_));
+    if (!settings_.after_option) return absl::OkStatus();
+    return Annotate(settings_.after_option(*option.field), option.name);
+  }
+
+  // Puts the option's value into its field of `config`.
+  absl::Status TakeValue(const FoundOption& option, absl::string_view argument, Message& config) {
     const FieldDescriptor* const field = option.field;
-    if (field == nullptr) return UnknownOption(type_, name);
+    const size_t equals = argument.find('=');
     std::optional<absl::string_view> value;
     if (equals != absl::string_view::npos) value = argument.substr(equals + 1);
-    if (IsSet(config_, field)) {
+    if (IsSet(config, field)) {
       return absl::InvalidArgumentError(
           absl::StrCat(OptionName(field), " is given twice, but accepted once"));
     }
-    if (IsSwitch(field)) return TakeSwitch(field, value);
+    if (IsSwitch(field)) return TakeSwitch(field, value, config);
     if (!value.has_value()) {
       if (next_ == arguments_.size()) {
         return absl::InvalidArgumentError(
@@ -176,21 +189,29 @@ class CommandLineParser {
       }
       value = arguments_[next_++];
     }
-    absl::Status status = Annotate(SetOption(config_, field, *value), option.name);
+    absl::Status status = Annotate(SetOption(config, field, *value), option.name);
     if (option.older == nullptr || !status.ok()) return status;
-    if (warnings_ != nullptr) {
-      warnings_->push_back(
+    if (settings_.warnings != nullptr) {
+      settings_.warnings->push_back(
           absl::StrCat(option.name, " is deprecated: use ", option.older->instead()));
     }
-    return SetKeys(config_, field, *option.older);
+    return SetKeys(config, field, *option.older);
   }
 
-  absl::Status TakeSwitch(const FieldDescriptor* field, std::optional<absl::string_view> value) {
+  [[nodiscard]] std::vector<std::string> OptionNames() const {
+    std::vector<std::string> names = {"help"};
+    AppendOptionNames(type_, names);
+    if (settings_.refused != nullptr) AppendOptionNames(RefusedOptions::type(), names);
+    return names;
+  }
+
+  static absl::Status TakeSwitch(const FieldDescriptor* field,
+                                 std::optional<absl::string_view> value, Message& config) {
     if (value.has_value()) {
       return absl::InvalidArgumentError(absl::StrCat(
           OptionName(field), " is a switch and takes no value, but ", Quote(*value), " is given"));
     }
-    config_.GetReflection()->SetBool(&config_, field, true);
+    config.GetReflection()->SetBool(&config, field, true);
     return absl::OkStatus();
   }
 
@@ -211,7 +232,7 @@ class CommandLineParser {
   const Arguments arguments_;
   Message& config_;
   const Descriptor* const type_;
-  std::vector<std::string>* const warnings_;
+  const CommandLineSettings& settings_;
   size_t next_ = 0;
 };
 
@@ -225,12 +246,13 @@ bool AsksForHelp(Arguments arguments) {
 }
 
 absl::Status ParseCommandLine(Arguments arguments, Message& config,
-                              std::vector<std::string>* warnings) {
-  return CommandLineParser(arguments, config, warnings).Parse(/*stop_at_operand=*/false).status();
+                              const CommandLineSettings& settings) {
+  return CommandLineParser(arguments, config, settings).Parse(/*stop_at_operand=*/false).status();
 }
 
 absl::StatusOr<size_t> ParseLeadingOptions(Arguments arguments, Message& config) {
-  return CommandLineParser(arguments, config, nullptr).Parse(/*stop_at_operand=*/true);
+  const CommandLineSettings settings;
+  return CommandLineParser(arguments, config, settings).Parse(/*stop_at_operand=*/true);
 }
 
 }  // namespace touchstone

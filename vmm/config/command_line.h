@@ -13,6 +13,7 @@
 #define TOUCHSTONE_VMM_CONFIG_COMMAND_LINE_H_
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
+#include "vmm/config/refused_options.h"
 
 namespace touchstone {
 
@@ -30,11 +33,20 @@ using Arguments = absl::Span<const absl::string_view>;
 // for a wrong line too.
 bool AsksForHelp(Arguments arguments);
 
+struct CommandLineSettings {
+  // Gets a line for each older option, if there is one.
+  std::vector<std::string>* warnings = nullptr;
+  // Gets the options that are known but not in the configuration, if there is one; without it they
+  // are unknown.
+  RefusedOptions* refused = nullptr;
+  // Called when an option and its value are in the configuration; an error is one of that option.
+  std::function<absl::Status(const google::protobuf::FieldDescriptor& option)> after_option;
+};
+
 // Reads all arguments into `config`. Errors are one line naming the option, the key and text at
-// fault, and what is accepted. After an error the content of `config` is unspecified. Appends a
-// line for each older option to `warnings`, if there is one.
+// fault, and what is accepted. After an error the content of `config` is unspecified.
 absl::Status ParseCommandLine(Arguments arguments, google::protobuf::Message& config,
-                              std::vector<std::string>* warnings = nullptr);
+                              const CommandLineSettings& settings = {});
 
 // Reads options up to the first operand, a sub-command, and returns its index (arguments.size()
 // when there is none).

@@ -102,8 +102,9 @@ TEST(RunLine, OlderOptionsAreWarnedOf) {
   RunConfig config;
   std::vector<std::string> warnings;
 
-  ASSERT_EQ(ParseCommandLine({"--block=a", "-d", "b", "--rwroot=c"}, config, &warnings),
-            absl::OkStatus());
+  ASSERT_EQ(
+      ParseCommandLine({"--block=a", "-d", "b", "--rwroot=c"}, config, {.warnings = &warnings}),
+      absl::OkStatus());
 
   EXPECT_THAT(warnings, testing::ElementsAre("--disk is deprecated: use --block PATH,ro",
                                              "--rwroot is deprecated: use --block PATH,root"));

@@ -1,11 +1,13 @@
 #include "vmm/config/help.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "vmm/config/schema.h"
 
 namespace touchstone {
@@ -29,7 +31,9 @@ std::string Remarks(const FieldDescriptor* field, bool may_repeat) {
   if (OptionOf(field).required()) absl::StrAppend(&remarks, " (required)");
   const std::string& unit = OptionOf(field).unit();
   if (!default_text.empty()) {
-    absl::StrAppend(&remarks, " (default ", default_text, unit.empty() ? "" : " ", unit, ")");
+    const bool with_unit = !unit.empty() && !OptionOf(field).has_default_text();
+    absl::StrAppend(&remarks, " (default ", default_text, with_unit ? " " : "",
+                    with_unit ? unit : "", ")");
   }
   if (may_repeat) absl::StrAppend(&remarks, " (may be given again)");
   for (const OlderOption& older : OptionOf(field).older()) {
@@ -106,16 +110,35 @@ std::string OptionParagraph(const FieldDescriptor* field, bool with_keys) {
   return out;
 }
 
+std::vector<const FieldDescriptor*> AllOptions(OptionTypes types) {
+  std::vector<const FieldDescriptor*> options;
+  for (const Descriptor* type : types) {
+    for (int i = 0; i < type->field_count(); ++i) options.push_back(type->field(i));
+  }
+  return options;
+}
+
 // Headings in the order in which the schema first names them.
-std::vector<std::string> Groups(const Descriptor* config) {
+std::vector<std::string> Groups(const std::vector<const FieldDescriptor*>& options) {
   std::vector<std::string> groups;
-  for (int i = 0; i < config->field_count(); ++i) {
-    const std::string& group = OptionOf(config->field(i)).group();
-    bool known = false;
-    for (const std::string& other : groups) known = known || other == group;
-    if (!known) groups.push_back(group);
+  for (const FieldDescriptor* option : options) {
+    const std::string& group = OptionOf(option).group();
+    if (std::find(groups.begin(), groups.end(), group) == groups.end()) groups.push_back(group);
   }
   return groups;
+}
+
+bool IsNamed(const FieldDescriptor* option, absl::string_view name) {
+  const FieldOption& info = OptionOf(option);
+  if (info.positional()) return name == ValueNameOf(option) || name == NameOf(option);
+  if (name == NameOf(option) || name == info.short_flag()) return true;
+  for (const std::string& alias : info.alias()) {
+    if (name == alias) return true;
+  }
+  for (const OlderOption& older : info.older()) {
+    if (name == older.name() || name == older.short_flag()) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -135,17 +158,36 @@ std::string Wrap(absl::string_view text, size_t indent) {
   return out;
 }
 
-std::string OptionsHelp(const Descriptor* config) {
+std::string OptionsHelp(OptionTypes types) {
+  const std::vector<const FieldDescriptor*> options = AllOptions(types);
   std::string out;
-  for (const std::string& group : Groups(config)) {
+  for (const std::string& group : Groups(options)) {
     absl::StrAppend(&out, out.empty() ? "" : "\n", group.empty() ? "Options" : group, ":\n");
-    for (int i = 0; i < config->field_count(); ++i) {
-      if (OptionOf(config->field(i)).group() == group)
-        absl::StrAppend(&out,
-                        OptionParagraph(config->field(i), RefusalOf(config->field(i)).empty()));
+    for (const FieldDescriptor* option : options) {
+      if (OptionOf(option).group() != group) continue;
+      absl::StrAppend(&out, OptionParagraph(option, RefusalOf(option).empty()));
     }
   }
   return out;
+}
+
+std::string OptionHelp(OptionTypes types, absl::string_view name) {
+  while (absl::ConsumePrefix(&name, "-")) {
+  }
+  if (name.empty()) return "";
+  for (const FieldDescriptor* option : AllOptions(types)) {
+    if (IsNamed(option, name)) return OptionParagraph(option, /*with_keys=*/true);
+  }
+  return "";
+}
+
+std::vector<std::string> OptionNames(OptionTypes types) {
+  std::vector<std::string> names;
+  for (const FieldDescriptor* option : AllOptions(types)) {
+    names.push_back(OptionOf(option).positional() ? ValueNameOf(option) : NameOf(option));
+    for (const OlderOption& older : OptionOf(option).older()) names.push_back(older.name());
+  }
+  return names;
 }
 
 }  // namespace touchstone

@@ -4,15 +4,27 @@
 #define TOUCHSTONE_VMM_CONFIG_HELP_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "google/protobuf/descriptor.h"
 
 namespace touchstone {
 
-// The options of `config` with their values, keys and defaults: one paragraph each, under their
-// groups' headings, wrapped to 80 columns.
-std::string OptionsHelp(const google::protobuf::Descriptor* config);
+// Messages whose fields are options.
+using OptionTypes = absl::Span<const google::protobuf::Descriptor* const>;
+
+// The options with their values, defaults and, unless they are refused, keys: one paragraph each,
+// under their groups' headings, wrapped to 80 columns.
+std::string OptionsHelp(OptionTypes types);
+
+// The paragraph of one option, with its keys. `name` is one of its names, with its hyphens or
+// without, its short flag or an older spelling. Empty when there is no such option.
+std::string OptionHelp(OptionTypes types, absl::string_view name);
+
+// The names of all options, without hyphens, older ones too.
+std::vector<std::string> OptionNames(OptionTypes types);
 
 // `text` with `indent` blanks before each line, broken at blanks to fit 80 columns where possible.
 // Ends in a newline.

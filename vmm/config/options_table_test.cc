@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "vmm/config/config.pb.h"
 #include "vmm/config/crosvm_options.h"
+#include "vmm/config/refused_options.h"
 #include "vmm/config/schema.h"
 
 namespace touchstone {
@@ -37,14 +38,21 @@ struct Found {
   std::string short_flag;
 };
 
+std::vector<const FieldDescriptor*> AllOptions() {
+  std::vector<const FieldDescriptor*> options;
+  for (const Descriptor* type : {RunConfig::descriptor(), RefusedOptions::type()}) {
+    for (int i = 0; i < type->field_count(); ++i) options.push_back(type->field(i));
+  }
+  return options;
+}
+
 Found Find(const std::string& name) {
-  const Descriptor* run = RunConfig::descriptor();
-  for (int i = 0; i < run->field_count(); ++i) {
-    const FieldOption& info = OptionOf(run->field(i));
-    const std::string& own = info.positional() ? info.value_name() : NameOf(run->field(i));
-    if (own == name) return {run->field(i), info.short_flag()};
+  for (const FieldDescriptor* field : AllOptions()) {
+    const FieldOption& info = OptionOf(field);
+    const std::string& own = info.positional() ? info.value_name() : NameOf(field);
+    if (own == name) return {field, info.short_flag()};
     for (const OlderOption& older : info.older()) {
-      if (older.name() == name) return {run->field(i), older.short_flag()};
+      if (older.name() == name) return {field, older.short_flag()};
     }
   }
   return {};
@@ -155,21 +163,19 @@ TEST(OptionsTable, HasEveryOptionOfTheSchema) {
   std::set<std::string> known = kOurOptions;
   for (const CrosvmOption& option : kCrosvmOptions) known.insert(option.name);
 
-  const Descriptor* run = RunConfig::descriptor();
-  for (int i = 0; i < run->field_count(); ++i) {
-    const FieldOption& info = OptionOf(run->field(i));
-    const std::string& name = info.positional() ? info.value_name() : NameOf(run->field(i));
+  for (const FieldDescriptor* field : AllOptions()) {
+    const FieldOption& info = OptionOf(field);
+    const std::string& name = info.positional() ? info.value_name() : NameOf(field);
     EXPECT_EQ(known.count(name), 1u) << name;
   }
 }
 
 TEST(OptionsTable, GivesEveryOptionItsFateAndNewOnesTheirRow) {
-  const Descriptor* run = RunConfig::descriptor();
-  for (int i = 0; i < run->field_count(); ++i) {
-    const FieldDescriptor* field = run->field(i);
+  for (const FieldDescriptor* field : AllOptions()) {
     SCOPED_TRACE(field->full_name());
     const FieldOption& info = OptionOf(field);
 
+    EXPECT_EQ(info.has_works(), field->containing_type() == RunConfig::descriptor());
     EXPECT_NE(info.fate_case(), FieldOption::FATE_NOT_SET);
     EXPECT_TRUE(!info.has_works() || absl::StartsWith(info.works(), "//"));
     EXPECT_TRUE(!info.has_unavailable() || !info.unavailable().empty());

@@ -23,6 +23,9 @@ TEST(ClosestName, FindsWhatWasProbablyMeant) {
   EXPECT_EQ(ClosestName("cpu", names), "cpus");
   EXPECT_EQ(ClosestName("seriel", names), "serial");
   EXPECT_EQ(ClosestName("kvm_device", names), "kvm-device");
+  EXPECT_EQ(ClosestName("emm", names), "mem");
+  EXPECT_EQ(ClosestName("cpsu", names), "cpus");
+  EXPECT_EQ(ClosestName("no-rct", names), "no-rtc");
 }
 
 TEST(ClosestName, GuessesNothingFromAfar) {

@@ -1,0 +1,39 @@
+// What the build makes of the schema: generate page|bash|zsh|fish|man, to standard output.
+
+#include <stdio.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "vmm/config/completion.h"
+#include "vmm/config/config.pb.h"
+#include "vmm/config/man_page.h"
+#include "vmm/config/options_page.h"
+#include "vmm/config/refused_options.h"
+
+int main(int argc, char** argv) {
+  using touchstone::GlobalConfig;
+  using touchstone::RefusedOptions;
+  using touchstone::RunConfig;
+  const std::vector<touchstone::CompletedCommand> commands = {
+      {"run", "build a virtual machine and run its kernel"},
+      {"version", "print the version"},
+      {"help", "explain a sub-command or an option"},
+  };
+  const std::vector<const google::protobuf::Descriptor*> run = {RunConfig::descriptor(),
+                                                                RefusedOptions::type()};
+  const std::vector<const google::protobuf::Descriptor*> global = {GlobalConfig::descriptor()};
+  const absl::string_view what = argc == 2 ? argv[1] : "";
+  std::string text;
+  if (what == "page") text = touchstone::OptionsPage(run);
+  if (what == "bash") text = touchstone::BashCompletion(run, commands);
+  if (what == "zsh") text = touchstone::ZshCompletion(run, commands);
+  if (what == "fish") text = touchstone::FishCompletion(run, commands);
+  if (what == "man") text = touchstone::ManPage(global, run, commands);
+  if (text.empty()) {
+    fputs("usage: generate page|bash|zsh|fish|man\n", stderr);
+    return 1;
+  }
+  return fwrite(text.data(), 1, text.size(), stdout) == text.size() ? 0 : 1;
+}

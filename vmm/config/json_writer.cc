@@ -1,0 +1,128 @@
+#include "vmm/config/json_writer.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
+#include "google/protobuf/descriptor.h"
+#include "vmm/config/schema.h"
+
+namespace touchstone {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+
+std::string QuoteJson(absl::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      quoted.push_back('\\');
+      quoted.push_back(c);
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      absl::StrAppendFormat(&quoted, "\\u%04x", static_cast<unsigned>(c));
+    } else {
+      quoted.push_back(c);
+    }
+  }
+  quoted.push_back('"');
+  return quoted;
+}
+
+std::string NewLine(int level) { return "\n" + std::string(static_cast<size_t>(level) * 2, ' '); }
+
+void Append(const Message& message, const FieldDescriptor* field, int level, std::string& out);
+
+void AppendStruct(const Message& message, int level, std::string& out) {
+  std::vector<const FieldDescriptor*> fields;
+  message.GetReflection()->ListFields(message, &fields);
+  absl::StrAppend(&out, "{");
+  for (const FieldDescriptor* field : fields) {
+    absl::StrAppend(&out, field == fields[0] ? "" : ",", NewLine(level + 1),
+                    QuoteJson(NameOf(field)), ": ");
+    Append(message, field, level + 1, out);
+  }
+  absl::StrAppend(&out, fields.empty() ? "" : NewLine(level), "}");
+}
+
+void AppendTuple(const Message& message, int level, std::string& out) {
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    absl::StrAppend(&out, i == 0 ? "[" : ", ");
+    Append(message, message.GetDescriptor()->field(i), level, out);
+  }
+  absl::StrAppend(&out, "]");
+}
+
+void AppendMessage(const Message& message, int level, std::string& out) {
+  const MessageOption& structure = StructureOf(message.GetDescriptor());
+  if (structure.wrapper()) return Append(message, message.GetDescriptor()->field(0), level, out);
+  if (structure.tuple()) return AppendTuple(message, level, out);
+  // A variant is an object with one key.
+  AppendStruct(message, level, out);
+}
+
+// `index` is -1 for a field that is not repeated.
+void AppendOne(const Message& message, const FieldDescriptor* field, int index, int level,
+               std::string& out) {
+  const Reflection* reflection = message.GetReflection();
+  const bool one = index < 0;
+  switch (field->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_BOOL:
+      absl::StrAppend(&out, (one ? reflection->GetBool(message, field)
+                                 : reflection->GetRepeatedBool(message, field, index))
+                                ? "true"
+                                : "false");
+      return;
+    case FieldDescriptor::CPPTYPE_INT32:
+      absl::StrAppend(&out, one ? reflection->GetInt32(message, field)
+                                : reflection->GetRepeatedInt32(message, field, index));
+      return;
+    case FieldDescriptor::CPPTYPE_INT64:
+      absl::StrAppend(&out, one ? reflection->GetInt64(message, field)
+                                : reflection->GetRepeatedInt64(message, field, index));
+      return;
+    case FieldDescriptor::CPPTYPE_UINT32:
+      absl::StrAppend(&out, one ? reflection->GetUInt32(message, field)
+                                : reflection->GetRepeatedUInt32(message, field, index));
+      return;
+    case FieldDescriptor::CPPTYPE_UINT64:
+      absl::StrAppend(&out, one ? reflection->GetUInt64(message, field)
+                                : reflection->GetRepeatedUInt64(message, field, index));
+      return;
+    case FieldDescriptor::CPPTYPE_ENUM:
+      absl::StrAppend(&out,
+                      QuoteJson(NameOf(one ? reflection->GetEnum(message, field)
+                                           : reflection->GetRepeatedEnum(message, field, index))));
+      return;
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return AppendMessage(one ? reflection->GetMessage(message, field)
+                               : reflection->GetRepeatedMessage(message, field, index),
+                           level, out);
+    default:
+      absl::StrAppend(&out, QuoteJson(one ? reflection->GetString(message, field)
+                                          : reflection->GetRepeatedString(message, field, index)));
+  }
+}
+
+void Append(const Message& message, const FieldDescriptor* field, int level, std::string& out) {
+  if (!field->is_repeated()) return AppendOne(message, field, -1, level, out);
+  const int size = message.GetReflection()->FieldSize(message, field);
+  absl::StrAppend(&out, "[");
+  for (int i = 0; i < size; ++i) {
+    absl::StrAppend(&out, i == 0 ? "" : ",", NewLine(level + 1));
+    AppendOne(message, field, i, level + 1, out);
+  }
+  absl::StrAppend(&out, size == 0 ? "" : NewLine(level), "]");
+}
+
+}  // namespace
+
+std::string WriteJson(const Message& message) {
+  std::string out;
+  AppendMessage(message, 0, out);
+  return out + "\n";
+}
+
+}  // namespace touchstone

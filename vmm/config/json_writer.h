@@ -1,0 +1,18 @@
+// A configuration message as JSON, which ReadJson reads back (json_reader.h).
+
+#ifndef TOUCHSTONE_VMM_CONFIG_JSON_WRITER_H_
+#define TOUCHSTONE_VMM_CONFIG_JSON_WRITER_H_
+
+#include <string>
+
+#include "google/protobuf/message.h"
+
+namespace touchstone {
+
+// What is set in `message`, in the order of the field numbers, two blanks a level, ending in a
+// newline.
+std::string WriteJson(const google::protobuf::Message& message);
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_CONFIG_JSON_WRITER_H_
