@@ -135,7 +135,7 @@ def coverage(folder, fuzzers, binaries):
     lines = covered = 0
     for file in report["data"][0]["files"]:
         path = file["filename"]
-        if f"/{folder}/" not in f"/{path}" or "_testing." in path or path.endswith((".pb.cc", ".pb.h")):
+        if f"/{folder}/" not in f"/{path}" or "_testing." in path or "/fake_" in path or path.endswith((".pb.cc", ".pb.h")):
             continue
         lines += file["summary"]["lines"]["count"]
         covered += file["summary"]["lines"]["covered"]

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "base/endian.h"
+#include "base/log.h"
 #include "devices/virtio/balloon/balloon_protocol.h"
 
 namespace touchstone {
@@ -29,9 +30,23 @@ absl::StatusOr<uint64_t> FakeMemoryControl::Release(GuestAddress start, uint64_t
 }
 
 void BalloonUnderTest::HostEvent(uint8_t kind, absl::Span<const uint8_t> bytes) {
-  if (kind == 0) return balloon_.RequestStatistics([](const auto&) {});
-  if (kind == 1) return balloon_.SetTarget(LoadLe(bytes.first(std::min<size_t>(bytes.size(), 8))));
-  memory_.Refuse(kind == 2);
+  switch (kind) {
+    case 0:
+      return balloon_.RequestStatistics([](const auto& statistics) {
+        if (statistics.has_value()) CHECK(!statistics->ToJson().empty());
+      });
+    case 1:
+      return balloon_.SetTarget(LoadLe(bytes.first(std::min<size_t>(bytes.size(), 8))));
+    case 3:
+      balloon_.OnChange([] {});
+      CHECK(balloon_.target() <= kFakeMemorySize);
+      static_cast<void>(balloon_.counters());
+      static_cast<void>(balloon_.active());
+      static_cast<void>(balloon_.actual());  // The driver says anything.
+      return;
+    default:
+      memory_.Refuse(kind == 2);
+  }
 }
 
 DeviceKit BalloonKit() {

@@ -1,7 +1,7 @@
 // The balloon over a host that only takes notes, and its requests.
 //
 // HostEvent: kind 0 asks for statistics, 1 sets the target (8 bytes), 2 makes the host refuse from
-// now on, any other makes it work again.
+// now on, 3 looks at everything and wants to hear of changes, any other makes the host work again.
 
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_BALLOON_BALLOON_TESTING_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_BALLOON_BALLOON_TESTING_H_

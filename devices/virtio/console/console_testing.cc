@@ -1,8 +1,12 @@
 #include "devices/virtio/console/console_testing.h"
 
+#include <pty.h>
+#include <signal.h>
+
 #include <string>
 #include <utility>
 
+#include "base/log.h"
 #include "devices/virtio/console/console_protocol.h"
 
 namespace touchstone {
@@ -46,6 +50,18 @@ DeviceKit KitOf(Console::Kind kind) {
   return kit;
 }
 
+// Made once, with a size.
+int Terminal() {
+  static const int terminal = [] {
+    int controller;
+    int end;
+    const winsize size = {.ws_row = 25, .ws_col = 80, .ws_xpixel = 0, .ws_ypixel = 0};
+    CHECK(openpty(&controller, &end, nullptr, nullptr, &size) == 0);
+    return end;
+  }();
+  return terminal;
+}
+
 }  // namespace
 
 FakeConsole::FakeConsole(EventLoop& loop, Console::Kind kind) {
@@ -67,7 +83,7 @@ Console::Port FakeConsole::MakePort(ConsoleControl::Port description) {
 void ConsoleUnderTest::HostEvent(uint8_t kind, absl::Span<const uint8_t> bytes) {
   FakeOutput& output = *fake_.outputs.back();
   const auto at = [bytes](size_t i) -> uint8_t { return i < bytes.size() ? bytes[i] : 0; };
-  switch (kind % 4) {
+  switch (kind % 5) {
     case 0:
       fake_.inputs.back()->Type({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
       return;
@@ -78,6 +94,10 @@ void ConsoleUnderTest::HostEvent(uint8_t kind, absl::Span<const uint8_t> bytes) 
       return output.Drain();
     case 3:
       return fake_.device->Resize(at(0), at(1));
+    case 4:
+      CHECK(fake_.device->FollowTerminal(Terminal()).ok());
+      CHECK(raise(SIGWINCH) == 0);
+      return;
   }
 }
 

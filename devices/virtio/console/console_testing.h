@@ -1,7 +1,8 @@
 // Consoles whose host is a fake, and their requests.
 //
 // HostEvent of the last port: kind 0 types the bytes, 1 lets the reader take 16 bytes for each
-// value of the first byte and no more, 2 lets it take everything, 3 resizes the terminal (2 bytes).
+// value of the first byte and no more, 2 lets it take everything, 3 resizes the terminal (2 bytes),
+// 4 has the device follow a terminal, and tells it that that one has a new size.
 
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_CONSOLE_CONSOLE_TESTING_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_CONSOLE_CONSOLE_TESTING_H_

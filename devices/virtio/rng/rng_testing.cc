@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/status/status.h"
+#include "base/status.h"
 
 namespace touchstone {
 namespace {
@@ -28,12 +29,14 @@ TestRequest Fill(std::string name, uint32_t size, size_t answer) {
 RngUnderTest::RngUnderTest(ManualLoop& loop)
     : rng_(loop, [this](absl::Span<uint8_t> bytes) -> absl::Status {
         if (fails_) return absl::UnavailableError("the fake fails");
+        if (asks_host_) RETURN_IF_ERROR(Rng::HostRandom(bytes));
         std::fill(bytes.begin(), bytes.end(), kFakeByte);
         return absl::OkStatus();
       }) {}
 
 void RngUnderTest::HostEvent(uint8_t kind, absl::Span<const uint8_t> /*bytes*/) {
   fails_ = kind == 0;
+  asks_host_ = kind == 1;
 }
 
 DeviceKit RngKit() {

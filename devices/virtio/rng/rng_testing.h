@@ -1,6 +1,7 @@
 // The entropy device over a fake source, and its requests.
 //
-// HostEvent: kind 0 makes the source fail from now on, any other makes it work again.
+// HostEvent: kind 0 makes the source fail from now on, 1 makes it ask the host's too, whose bytes
+// nobody sees, any other makes it work again alone.
 
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_RNG_RNG_TESTING_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_RNG_RNG_TESTING_H_
@@ -23,6 +24,7 @@ class RngUnderTest final : public TestDevice {
 
  private:
   bool fails_ = false;
+  bool asks_host_ = false;
   Rng rng_;
 };
 
