@@ -13,6 +13,7 @@
 #include "google/protobuf/descriptor.h"
 #include "vmm/config/colons.h"
 #include "vmm/config/key_value.h"
+#include "vmm/config/prototypes.h"
 #include "vmm/config/schema.h"
 #include "vmm/config/text.h"
 #include "vmm/config/value.h"
@@ -102,9 +103,7 @@ absl::Status SetOption(Message& config, const FieldDescriptor* field, absl::stri
     return absl::OkStatus();
   }
   if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return SetValue(config, field, text);
-  const Reflection* reflection = config.GetReflection();
-  Message* value = field->is_repeated() ? reflection->AddMessage(&config, field)
-                                        : reflection->MutableMessage(&config, field);
+  Message* value = MutableValue(config, field);
   const Grammar grammar = OptionOf(field).grammar();
   if (grammar == GRAMMAR_COLONS) return ParseColons(text, /*keyed=*/true, *value);
   if (grammar == GRAMMAR_KEYS_OR_COLONS && text.find(':') != absl::string_view::npos &&

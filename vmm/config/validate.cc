@@ -12,6 +12,7 @@
 #include "devices/pci/pci_address.h"
 #include "devices/virtio/block/block_config.h"
 #include "devices/virtio/net/net_plan.h"
+#include "vmm/config/conflict_checks.h"
 #include "vmm/config/defaults.h"
 #include "vmm/config/kernel_command_line.h"
 #include "vmm/config/machine_checks.h"
@@ -244,6 +245,7 @@ Errors Validate(const RunConfig& config, const HostLimits& host) {
   CheckBalloon(config, errors);
   CheckVsock(config, errors);
   CheckMachineOptions(config, errors);
+  CheckConflicts(config, errors);
   CheckKernelCommandLine(config, errors);
   return errors;
 }

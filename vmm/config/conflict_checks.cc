@@ -1,0 +1,106 @@
+#include "vmm/config/conflict_checks.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <tuple>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "devices/pci/pci_address.h"
+#include "vmm/config/address_ranges.h"
+#include "vmm/config/cpu_set.h"
+
+namespace touchstone {
+namespace {
+
+using Errors = std::vector<std::string>;
+
+constexpr uint64_t kPageSize = 4096;
+
+void CheckPciAddresses(const RunConfig& config, Errors& errors) {
+  std::map<std::string, std::string> taken;
+  const auto take = [&](const std::string& option, const std::string& text) {
+    const absl::StatusOr<PciAddress> address = PciAddress::Parse(text);
+    if (!address.ok()) return;
+    const auto [place, is_new] = taken.insert({address->ToString(), option});
+    // Two stubs are told apart already (machine_checks.h).
+    if (is_new || (option == place->second && option == "--stub-pci-device: address=")) return;
+    errors.push_back(absl::StrCat(option, text, " is taken by ", place->second, " already"));
+  };
+  for (const NetConfig& net : config.net()) {
+    if (net.has_pci_address()) take("--net: pci-address=", net.pci_address());
+  }
+  for (const StubPciDeviceConfig& stub : config.stub_pci_device()) {
+    take("--stub-pci-device: address=", stub.address());
+  }
+}
+
+// A range and what it is called. `last` is inclusive.
+struct NamedRange {
+  uint64_t first;
+  uint64_t last;
+  std::string name;
+};
+
+void CheckOverlaps(std::vector<NamedRange> ranges, Errors& errors) {
+  std::sort(ranges.begin(), ranges.end(), [](const NamedRange& a, const NamedRange& b) {
+    return std::tie(a.first, a.name) < std::tie(b.first, b.name);
+  });
+  const NamedRange* before = nullptr;  // The one of those so far that reaches furthest.
+  for (const NamedRange& range : ranges) {
+    if (before != nullptr && range.first <= before->last) {
+      errors.push_back(
+          absl::StrCat(range.name, " overlaps ", before->name, " at 0x", absl::Hex(range.first)));
+    }
+    if (before == nullptr || range.last > before->last) before = &range;
+  }
+}
+
+std::vector<NamedRange> Mappings(const RunConfig& config) {
+  std::vector<NamedRange> ranges;
+  for (const FileBackedMappingConfig& mapping : config.file_backed_mapping()) {
+    const uint64_t mask = mapping.align() ? kPageSize - 1 : 0;
+    if (mapping.size() == 0 || mapping.addr() > UINT64_MAX - mapping.size()) continue;
+    ranges.push_back({mapping.addr() & ~mask, (mapping.addr() + mapping.size() - 1) | mask,
+                      absl::StrCat("--file-backed-mapping: path=", mapping.path())});
+  }
+  return ranges;
+}
+
+std::vector<NamedRange> Reserved(const RunConfig& config) {
+  std::vector<NamedRange> reserved;
+  const auto ranges = ParseAddressRanges(config.mmio_address_range());
+  if (!config.has_mmio_address_range() || !ranges.ok()) return reserved;
+  for (const ConfiguredRange& range : *ranges) {
+    const uint64_t last = range.start + (range.size - 1);
+    reserved.push_back(
+        {range.start, last,
+         absl::StrCat("--mmio-address-range: 0x", absl::Hex(range.start), "-0x", absl::Hex(last))});
+  }
+  return reserved;
+}
+
+void CheckVcpus(const RunConfig& config, Errors& errors) {
+  const uint32_t count = config.cpus().num_cores();
+  const auto check = [&](const char* option, uint32_t vcpu) {
+    if (vcpu < count) return;
+    errors.push_back(
+        absl::StrCat(option, ": there is no virtual CPU ", vcpu, ", --cpus makes ", count));
+  };
+  for (const uint32_t vcpu : config.rt_cpus()) check("--rt-cpus", vcpu);
+  const auto affinity = ParseCpuAffinity(config.cpu_affinity());
+  if (!config.has_cpu_affinity() || !affinity.ok()) return;
+  for (const auto& [vcpu, cpus] : affinity->by_vcpu) check("--cpu-affinity", vcpu);
+}
+
+}  // namespace
+
+void CheckConflicts(const RunConfig& config, Errors& errors) {
+  CheckPciAddresses(config, errors);
+  CheckOverlaps(Mappings(config), errors);
+  CheckOverlaps(Reserved(config), errors);
+  CheckVcpus(config, errors);
+}
+
+}  // namespace touchstone
