@@ -15,14 +15,16 @@
 #include "absl/strings/string_view.h"
 #include "base/log.h"
 #include "benchmark/benchmark.h"
+#include "devices/module/text_proto.h"
 #include "vmm/config/command_line.h"
 #include "vmm/config/config.pb.h"
+#include "vmm/config/config_schema.h"
 #include "vmm/config/defaults.h"
 #include "vmm/config/help.h"
 #include "vmm/config/json_reader.h"
 #include "vmm/config/key_value.h"
 #include "vmm/config/key_value_test.pb.h"
-#include "vmm/config/text_proto_reader.h"
+#include "vmm/config/key_value_test_schema.h"
 #include "vmm/config/validate.h"
 
 namespace touchstone {
@@ -71,7 +73,7 @@ void BM_ValidateAndApplyDefaults(benchmark::State& state) {
 BENCHMARK(BM_ValidateAndApplyDefaults);
 
 void BM_Help(benchmark::State& state) {
-  for (auto _ : state) benchmark::DoNotOptimize(OptionsHelp({RunConfig::descriptor()}));
+  for (auto _ : state) benchmark::DoNotOptimize(OptionsHelp({SchemaOf<RunConfig>()}));
 }
 BENCHMARK(BM_Help);
 

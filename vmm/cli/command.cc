@@ -12,6 +12,7 @@
 #include "vmm/cli/host_files.h"
 #include "vmm/cli/version.h"
 #include "vmm/config/command_line.h"
+#include "vmm/config/config_schema.h"
 #include "vmm/config/defaults.h"
 #include "vmm/config/help.h"
 #include "vmm/config/json_writer.h"
@@ -89,12 +90,12 @@ std::string GlobalHelp() {
   for (const Command& command : kCommands) {
     absl::StrAppend(&help, Wrap(command.name, 2), Wrap(command.help, 6));
   }
-  return absl::StrCat(help, "\n", OptionsHelp({GlobalConfig::descriptor()}));
+  return absl::StrCat(help, "\n", OptionsHelp({SchemaOf<GlobalConfig>()}));
 }
 
 std::string RunHelp() {
   return absl::StrCat("Usage: touchstone run <options> KERNEL\n\n",
-                      OptionsHelp({RunConfig::descriptor(), RefusedOptions::type()}));
+                      OptionsHelp({SchemaOf<RunConfig>(), RefusedOptions::type()}));
 }
 
 // crosvm.md 2.3: how the guest ended is told only to those who ask.
@@ -177,8 +178,8 @@ ExitCode ExecuteHelp(const Call& call) {
     call.context.out(command->help_text());
     return ExitCode::kOk;
   }
-  const std::vector<const google::protobuf::Descriptor*> types = {
-      RunConfig::descriptor(), RefusedOptions::type(), GlobalConfig::descriptor()};
+  const std::vector<const Descriptor*> types = {SchemaOf<RunConfig>(), RefusedOptions::type(),
+                                                SchemaOf<GlobalConfig>()};
   const std::string option = OptionHelp(types, name);
   if (option.empty()) {
     std::vector<std::string> names = OptionNames(types);

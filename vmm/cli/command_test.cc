@@ -7,9 +7,11 @@
 
 #include "absl/status/status.h"
 #include "base/log.h"
+#include "devices/module/text_proto.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "vmm/cli/version.h"
+#include "vmm/config/config_schema.h"
 
 namespace touchstone {
 namespace {
@@ -154,7 +156,7 @@ TEST_F(CommandTest, DumpCfgReadBackMakesTheSameMachine) {
 
   RunConfig expected = first;
   expected.clear_dump_cfg();
-  EXPECT_EQ(config_->DebugString(), expected.DebugString());
+  EXPECT_EQ(WriteTextProto(*config_), WriteTextProto(expected));
 }
 
 TEST_F(CommandTest, DumpCfgToStandardOutputAndToAFullDisk) {

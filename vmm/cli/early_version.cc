@@ -1,10 +1,9 @@
 // Answers `touchstone --version` and `touchstone version` before any constructor runs.
 //
-// Linking protobuf's descriptors costs some 600,000 instructions of static initialisers at every
-// start, which nothing but a run needs. A function in .preinit_array runs before them, with libc
-// ready. Linked into the binary only; the command library answers the same questions for everybody
-// else, so leaving this out changes nothing but time. Sanitizers set themselves up in the same
-// array and must come first, so their builds go without.
+// Nothing but a run needs what libraries initialise at every start. A function in .preinit_array
+// runs before them, with libc ready. Linked into the binary only; the command library answers the
+// same questions for everybody else, so leaving this out changes nothing but time. Sanitizers set
+// themselves up in the same array and must come first, so their builds go without.
 
 #include <unistd.h>
 

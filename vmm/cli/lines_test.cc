@@ -14,9 +14,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "devices/module/text_proto.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "vmm/cli/command.h"
+#include "vmm/config/config_schema.h"
 #include "vmm/config/run_line.h"
 #include "vmm/config/validate.h"
 
@@ -69,7 +71,7 @@ std::string Configuration(const std::string& line) {
   if (!read.ok()) return std::string(read.status().message());
   for (const std::string& error : read->refused) return error;
   for (const std::string& error : Validate(read->config, kHost)) return error;
-  return read->config.ShortDebugString();
+  return WriteTextProto(read->config);
 }
 
 // "35 --mem: ...", errors separated by " / ".

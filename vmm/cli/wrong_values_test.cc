@@ -1,5 +1,5 @@
-// Wrong values for every option of `touchstone run` and every key of its value, found by
-// reflection: each is one line that names the option and the key, and says what is accepted.
+// Wrong values for every option of `touchstone run` and every key of its value, found in
+// the schema: each is one line that names the option and the key, and says what is accepted.
 
 #include <stdint.h>
 
@@ -8,18 +8,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/descriptor.h"
 #include "gtest/gtest.h"
 #include "vmm/cli/command.h"
 #include "vmm/config/config.pb.h"
+#include "vmm/config/config_schema.h"
 #include "vmm/config/refused_options.h"
 #include "vmm/config/schema.h"
 
 namespace touchstone {
 namespace {
 
-using ::google::protobuf::Descriptor;
-using ::google::protobuf::FieldDescriptor;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 using ::testing::Values;
@@ -136,7 +134,7 @@ std::string Complaint(std::vector<absl::string_view> arguments, int& code) {
 }
 
 TEST(WrongValues, OfEveryKeyAreToldBySchema) {
-  std::vector<WrongArgument> wrong = Collector().CollectAll(RunConfig::descriptor());
+  std::vector<WrongArgument> wrong = Collector().CollectAll(SchemaOf<RunConfig>());
   const std::vector<WrongArgument> refused = Collector().CollectAll(RefusedOptions::type());
   ASSERT_GT(wrong.size(), 300u);
   ASSERT_GT(refused.size(), 300u);
@@ -155,7 +153,7 @@ TEST(WrongValues, OfEveryKeyAreToldBySchema) {
 }
 
 TEST(WrongValues, OptionsWithoutOneSayWhichTheyNeed) {
-  const Descriptor* config = RunConfig::descriptor();
+  const Descriptor* config = SchemaOf<RunConfig>();
   for (int i = 0; i < config->field_count(); ++i) {
     const FieldDescriptor* field = config->field(i);
     const std::string option = absl::StrCat("--", NameOf(field));

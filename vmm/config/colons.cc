@@ -7,7 +7,6 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/status.h"
-#include "google/protobuf/descriptor.h"
 #include "vmm/config/schema.h"
 #include "vmm/config/text.h"
 #include "vmm/config/value.h"
@@ -15,11 +14,7 @@
 namespace touchstone {
 namespace {
 
-using google::protobuf::Descriptor;
-using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-
-absl::Status SetKey(Message& message, absl::string_view part) {
+absl::Status SetKey(DynamicMessage& message, absl::string_view part) {
   const std::vector<std::string> names = FieldNames(message.GetDescriptor());
   const size_t equals = part.find('=');
   if (equals == absl::string_view::npos) {
@@ -35,7 +30,7 @@ absl::Status SetKey(Message& message, absl::string_view part) {
                                                    DidYouMean(name, names)));
   }
   const std::string key = absl::StrCat("key ", Quote(NameOf(field)));
-  if (message.GetReflection()->HasField(message, field)) {
+  if (message.HasField(field)) {
     return absl::InvalidArgumentError(absl::StrCat(key, " is given twice"));
   }
   return Annotate(SetValue(message, field, part.substr(equals + 1)), key);
@@ -43,7 +38,7 @@ absl::Status SetKey(Message& message, absl::string_view part) {
 
 }  // namespace
 
-absl::Status ParseColons(absl::string_view text, bool keyed, Message& message) {
+absl::Status ParseColons(absl::string_view text, bool keyed, DynamicMessage& message) {
   const Descriptor* type = message.GetDescriptor();
   int place = 0;
   for (const absl::string_view part : absl::StrSplit(text, ':')) {

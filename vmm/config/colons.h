@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "google/protobuf/message.h"
+#include "devices/module/dynamic_message.h"
 
 namespace touchstone {
 
@@ -18,7 +18,13 @@ namespace touchstone {
 // fields, in the order of the schema; the others are key=value if `keyed`, else the values of the
 // fields that follow. After an error the content is unspecified. REQUIRES: the fields are plain
 // values, the required ones first.
-absl::Status ParseColons(absl::string_view text, bool keyed, google::protobuf::Message& message);
+absl::Status ParseColons(absl::string_view text, bool keyed, DynamicMessage& message);
+
+// The same for a message that has a class (dynamic_message.h).
+template <typename Proto>
+absl::Status ParseColons(absl::string_view text, bool keyed, Proto& message) {
+  return EditAsTree(message, [&](DynamicMessage& tree) { return ParseColons(text, keyed, tree); });
+}
 
 }  // namespace touchstone
 

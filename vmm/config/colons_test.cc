@@ -3,15 +3,15 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "google/protobuf/text_format.h"
+#include "devices/module/text_proto.h"
 #include "gtest/gtest.h"
 #include "vmm/config/input.pb.h"
+#include "vmm/config/option_messages_schema.h"
 #include "vmm/config/storage.pb.h"
 
 namespace touchstone {
 namespace {
 
-using ::google::protobuf::TextFormat;
 using ::testing::Values;
 
 struct Accepted {
@@ -24,12 +24,12 @@ class KeyedColons : public testing::TestWithParam<Accepted> {};
 TEST_P(KeyedColons, AreRead) {
   SharedDirConfig config;
   SharedDirConfig expected;
-  ASSERT_TRUE(TextFormat::ParseFromString(GetParam().proto, &expected));
+  ASSERT_TRUE(ReadTextProto(GetParam().proto, expected).ok());
 
   const absl::Status status = ParseColons(GetParam().text, /*keyed=*/true, config);
 
   EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(config.DebugString(), expected.DebugString());
+  EXPECT_EQ(WriteTextProto(config), WriteTextProto(expected));
 }
 
 // crosvm.md 1.5.
@@ -78,12 +78,12 @@ class PlainColons : public testing::TestWithParam<Accepted> {};
 TEST_P(PlainColons, AreRead) {
   TouchConfig config;
   TouchConfig expected;
-  ASSERT_TRUE(TextFormat::ParseFromString(GetParam().proto, &expected));
+  ASSERT_TRUE(ReadTextProto(GetParam().proto, expected).ok());
 
   const absl::Status status = ParseColons(GetParam().text, /*keyed=*/false, config);
 
   EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(config.DebugString(), expected.DebugString());
+  EXPECT_EQ(WriteTextProto(config), WriteTextProto(expected));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, PlainColons,

@@ -10,21 +10,14 @@
 #include "absl/strings/str_split.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "google/protobuf/descriptor.h"
 #include "vmm/config/colons.h"
 #include "vmm/config/key_value.h"
-#include "vmm/config/prototypes.h"
 #include "vmm/config/schema.h"
 #include "vmm/config/text.h"
 #include "vmm/config/value.h"
 
 namespace touchstone {
 namespace {
-
-using google::protobuf::Descriptor;
-using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-using google::protobuf::Reflection;
 
 std::string OptionName(const FieldDescriptor* field) { return absl::StrCat("--", NameOf(field)); }
 
@@ -36,7 +29,7 @@ bool IsSwitch(const FieldDescriptor* field) {
 // What an argument means, and how the user knows it ("--mem").
 struct FoundOption {
   const FieldDescriptor* field = nullptr;
-  const OlderOption* older = nullptr;  // Null for the option itself.
+  std::optional<OlderOption> older;  // Nothing for the option itself.
   std::string name;
 };
 
@@ -49,12 +42,12 @@ const FieldDescriptor* FindShortOption(const Descriptor* type, absl::string_view
 
 FoundOption FindOlderOption(const Descriptor* type, absl::string_view name) {
   for (int i = 0; i < type->field_count(); ++i) {
-    for (const OlderOption& older : OptionOf(type->field(i)).older()) {
+    for (const OlderOption older : OptionOf(type->field(i)).older()) {
       if (name != absl::StrCat("--", older.name()) &&
           (!older.has_short_flag() || name != absl::StrCat("-", older.short_flag()))) {
         continue;
       }
-      return {type->field(i), &older, absl::StrCat("--", older.name())};
+      return {type->field(i), older, absl::StrCat("--", older.name())};
     }
   }
   return {};
@@ -69,13 +62,14 @@ FoundOption FindOption(const Descriptor* type, absl::string_view name) {
     field = FindShortOption(type, name.substr(1));
   }
   if (field == nullptr || OptionOf(field).positional()) return FindOlderOption(type, name);
-  return {field, nullptr, OptionName(field)};
+  return {field, std::nullopt, OptionName(field)};
 }
 
 void AppendOptionNames(const Descriptor* type, std::vector<std::string>& names) {
   for (int i = 0; i < type->field_count(); ++i) {
     if (!OptionOf(type->field(i)).positional()) names.push_back(NameOf(type->field(i)));
-    for (const OlderOption& older : OptionOf(type->field(i)).older()) names.push_back(older.name());
+    for (const OlderOption older : OptionOf(type->field(i)).older())
+      names.emplace_back(older.name());
   }
 }
 
@@ -89,13 +83,12 @@ absl::Status UnknownOption(const std::vector<std::string>& names, absl::string_v
 // A list of ranges is one value, though the field is repeated.
 bool IsList(const FieldDescriptor* field) { return OptionOf(field).grammar() == GRAMMAR_RANGES; }
 
-bool IsSet(const Message& config, const FieldDescriptor* field) {
-  const Reflection* reflection = config.GetReflection();
-  if (IsList(field)) return reflection->FieldSize(config, field) > 0;
-  return !field->is_repeated() && reflection->HasField(config, field);
+bool IsSet(const DynamicMessage& config, const FieldDescriptor* field) {
+  return (IsList(field) || !field->is_repeated()) && config.HasField(field);
 }
 
-absl::Status SetOption(Message& config, const FieldDescriptor* field, absl::string_view text) {
+absl::Status SetOption(DynamicMessage& config, const FieldDescriptor* field,
+                       absl::string_view text) {
   if (IsList(field)) {
     for (const absl::string_view element : absl::StrSplit(text, ',')) {
       RETURN_IF_ERROR(SetValue(config, field, element));
@@ -103,33 +96,33 @@ absl::Status SetOption(Message& config, const FieldDescriptor* field, absl::stri
     return absl::OkStatus();
   }
   if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return SetValue(config, field, text);
-  Message* value = MutableValue(config, field);
+  DynamicMessage& value = config.PutMessage(field);
   const Grammar grammar = OptionOf(field).grammar();
-  if (grammar == GRAMMAR_COLONS) return ParseColons(text, /*keyed=*/true, *value);
+  if (grammar == GRAMMAR_COLONS) return ParseColons(text, /*keyed=*/true, value);
   if (grammar == GRAMMAR_KEYS_OR_COLONS && text.find(':') != absl::string_view::npos &&
       text.find_first_of("=,") == absl::string_view::npos) {
-    return ParseColons(text, /*keyed=*/false, *value);
+    return ParseColons(text, /*keyed=*/false, value);
   }
-  return ParseKeyValue(text, *value);
+  return ParseKeyValue(text, value);
 }
 
 // Makes the last entry of the list what the older option says.
-absl::Status SetKeys(Message& config, const FieldDescriptor* field, const OlderOption& older) {
-  const Reflection* reflection = config.GetReflection();
-  Message& entry =
-      *reflection->MutableRepeatedMessage(&config, field, reflection->FieldSize(config, field) - 1);
-  for (const std::string& pair : older.sets()) {
+absl::Status SetKeys(DynamicMessage& config, const FieldDescriptor* field,
+                     const OlderOption& older) {
+  DynamicMessage& entry = config.MutableMessage(field, config.FieldSize(field) - 1);
+  for (const absl::string_view pair : older.sets()) {
     const size_t equals = pair.find('=');
     const FieldDescriptor* key = FindField(field->message_type(), pair.substr(0, equals));
-    CHECK(key != nullptr && equals != std::string::npos);
-    RETURN_IF_ERROR(SetValue(entry, key, absl::string_view(pair).substr(equals + 1)));
+    CHECK(key != nullptr && equals != absl::string_view::npos);
+    RETURN_IF_ERROR(SetValue(entry, key, pair.substr(equals + 1)));
   }
   return absl::OkStatus();
 }
 
 class CommandLineParser {
  public:
-  CommandLineParser(Arguments arguments, Message& config, const CommandLineSettings& settings)
+  CommandLineParser(Arguments arguments, DynamicMessage& config,
+                    const CommandLineSettings& settings)
       : arguments_(arguments),
         config_(config),
         type_(config.GetDescriptor()),
@@ -171,7 +164,8 @@ class CommandLineParser {
   }
 
   // Puts the option's value into its field of `config`.
-  absl::Status TakeValue(const FoundOption& option, absl::string_view argument, Message& config) {
+  absl::Status TakeValue(const FoundOption& option, absl::string_view argument,
+                         DynamicMessage& config) {
     const FieldDescriptor* const field = option.field;
     const size_t equals = argument.find('=');
     std::optional<absl::string_view> value;
@@ -189,7 +183,7 @@ class CommandLineParser {
       value = arguments_[next_++];
     }
     absl::Status status = Annotate(SetOption(config, field, *value), option.name);
-    if (option.older == nullptr || !status.ok()) return status;
+    if (!option.older.has_value() || !status.ok()) return status;
     if (settings_.warnings != nullptr) {
       settings_.warnings->push_back(
           absl::StrCat(option.name, " is deprecated: use ", option.older->instead()));
@@ -205,12 +199,12 @@ class CommandLineParser {
   }
 
   static absl::Status TakeSwitch(const FieldDescriptor* field,
-                                 std::optional<absl::string_view> value, Message& config) {
+                                 std::optional<absl::string_view> value, DynamicMessage& config) {
     if (value.has_value()) {
       return absl::InvalidArgumentError(absl::StrCat(
           OptionName(field), " is a switch and takes no value, but ", Quote(*value), " is given"));
     }
-    config.GetReflection()->SetBool(&config, field, true);
+    config.PutNumber(field, 1);
     return absl::OkStatus();
   }
 
@@ -222,14 +216,13 @@ class CommandLineParser {
       if (!IsSet(config_, field)) {
         return Annotate(SetOption(config_, field, argument), ValueNameOf(field));
       }
-      taken = absl::StrCat("; ", ValueNameOf(field), " is already ",
-                           Quote(config_.GetReflection()->GetString(config_, field)));
+      taken = absl::StrCat("; ", ValueNameOf(field), " is already ", Quote(config_.GetText(field)));
     }
     return absl::InvalidArgumentError(absl::StrCat("unexpected argument ", Quote(argument), taken));
   }
 
   const Arguments arguments_;
-  Message& config_;
+  DynamicMessage& config_;
   const Descriptor* const type_;
   const CommandLineSettings& settings_;
   size_t next_ = 0;
@@ -244,12 +237,12 @@ bool AsksForHelp(Arguments arguments) {
   });
 }
 
-absl::Status ParseCommandLine(Arguments arguments, Message& config,
+absl::Status ParseCommandLine(Arguments arguments, DynamicMessage& config,
                               const CommandLineSettings& settings) {
   return CommandLineParser(arguments, config, settings).Parse(/*stop_at_operand=*/false).status();
 }
 
-absl::StatusOr<size_t> ParseLeadingOptions(Arguments arguments, Message& config) {
+absl::StatusOr<size_t> ParseLeadingOptions(Arguments arguments, DynamicMessage& config) {
   const CommandLineSettings settings;
   return CommandLineParser(arguments, config, settings).Parse(/*stop_at_operand=*/true);
 }

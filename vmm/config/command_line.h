@@ -1,4 +1,4 @@
-// Arguments into a configuration message by reflection (crosvm.md 1.1).
+// Arguments into a configuration message by its schema (crosvm.md 1.1).
 //
 //   --name VALUE   --name=VALUE   -n VALUE   -n=VALUE   --switch   OPERAND   --   (only operands
 //   follow)
@@ -21,8 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "google/protobuf/descriptor.h"
-#include "google/protobuf/message.h"
+#include "devices/module/dynamic_message.h"
 #include "vmm/config/refused_options.h"
 
 namespace touchstone {
@@ -40,17 +39,30 @@ struct CommandLineSettings {
   // are unknown.
   RefusedOptions* refused = nullptr;
   // Called when an option and its value are in the configuration; an error is one of that option.
-  std::function<absl::Status(const google::protobuf::FieldDescriptor& option)> after_option;
+  std::function<absl::Status(const FieldDescriptor& option)> after_option;
 };
 
 // Reads all arguments into `config`. Errors are one line naming the option, the key and text at
 // fault, and what is accepted. After an error the content of `config` is unspecified.
-absl::Status ParseCommandLine(Arguments arguments, google::protobuf::Message& config,
+absl::Status ParseCommandLine(Arguments arguments, DynamicMessage& config,
                               const CommandLineSettings& settings = {});
 
 // Reads options up to the first operand, a sub-command, and returns its index (arguments.size()
 // when there is none).
-absl::StatusOr<size_t> ParseLeadingOptions(Arguments arguments, google::protobuf::Message& config);
+absl::StatusOr<size_t> ParseLeadingOptions(Arguments arguments, DynamicMessage& config);
+
+// The same for messages that have a class (dynamic_message.h).
+template <typename Proto>
+absl::Status ParseCommandLine(Arguments arguments, Proto& config,
+                              const CommandLineSettings& settings = {}) {
+  return EditAsTree(
+      config, [&](DynamicMessage& tree) { return ParseCommandLine(arguments, tree, settings); });
+}
+template <typename Proto>
+absl::StatusOr<size_t> ParseLeadingOptions(Arguments arguments, Proto& config) {
+  return EditAsTree(config,
+                    [&](DynamicMessage& tree) { return ParseLeadingOptions(arguments, tree); });
+}
 
 }  // namespace touchstone
 

@@ -3,16 +3,17 @@
 #include <string>
 #include <vector>
 
+#include "devices/module/text_proto.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 #include "vmm/config/config.pb.h"
+#include "vmm/config/config_schema.h"
 #include "vmm/config/key_value_test.pb.h"
+#include "vmm/config/key_value_test_schema.h"
 
 namespace touchstone {
 namespace {
 
-using ::google::protobuf::TextFormat;
 using ::testing::HasSubstr;
 using ::testing::Values;
 
@@ -33,12 +34,12 @@ class RunLineAccepted : public testing::TestWithParam<AcceptCase> {};
 TEST_P(RunLineAccepted, Reads) {
   RunConfig expected;
   RunConfig config;
-  ASSERT_TRUE(TextFormat::ParseFromString(GetParam().expected, &expected));
+  ASSERT_TRUE(ReadTextProto(GetParam().expected, expected).ok());
 
   const absl::Status status = ParseCommandLine(GetParam().line, config);
 
   EXPECT_EQ(status, absl::OkStatus());
-  EXPECT_EQ(config.DebugString(), expected.DebugString());
+  EXPECT_EQ(WriteTextProto(config), WriteTextProto(expected));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -212,7 +213,7 @@ TEST(CommandLine, TakesBoolValuesRangesAndPlainValues) {
                        options);
 
   EXPECT_EQ(status, absl::OkStatus());
-  EXPECT_EQ(options.ShortDebugString(),
+  EXPECT_EQ(WriteTextProto(options),
             "target: \"there\" word: \"a\" core_scheduling: false cpu: 0 cpu: 2 cpu: 3 cpu: 7 "
             "bias: -5 color: DARK_BLUE inner { u: 3 v: true } inner { }");
 }

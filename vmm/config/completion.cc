@@ -7,14 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "google/protobuf/descriptor.h"
 #include "vmm/config/schema.h"
 
 namespace touchstone {
 namespace {
-
-using google::protobuf::Descriptor;
-using google::protobuf::FieldDescriptor;
 
 std::vector<const FieldDescriptor*> WorkingOptions(OptionTypes types) {
   std::vector<const FieldDescriptor*> options;
@@ -63,14 +59,14 @@ std::vector<std::string> Words(const FieldDescriptor* option) {
 
 // "--block -b".
 std::string Spellings(const FieldDescriptor* option, absl::string_view separator) {
-  const FieldOption& info = OptionOf(option);
+  const FieldOption info = OptionOf(option);
   return absl::StrCat("--", NameOf(option), info.has_short_flag() ? separator : "",
                       info.has_short_flag() ? absl::StrCat("-", info.short_flag()) : "");
 }
 
 // The first sentence: up to a full stop before a capital.
-std::string Brief(const FieldDescriptor* option) {
-  const std::string& help = OptionOf(option).help();
+absl::string_view Brief(const FieldDescriptor* option) {
+  const absl::string_view help = OptionOf(option).help();
   for (size_t i = 0; i + 2 < help.size(); ++i) {
     if (help[i] == '.' && help[i + 1] == ' ' && absl::ascii_isupper(help[i + 2]))
       return help.substr(0, i);

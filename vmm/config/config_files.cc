@@ -1,22 +1,28 @@
 #include "vmm/config/config_files.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status.h"
+#include "devices/module/text_proto.h"
+#include "vmm/config/config.pb.h"
 #include "vmm/config/json_reader.h"
 #include "vmm/config/merge.h"
-#include "vmm/config/text_proto_reader.h"
 
 namespace touchstone {
 namespace {
 
 constexpr int kMaxFiles = 256;
 
-absl::Status ReadConfig(absl::string_view text, RunConfig& config, RefusedOptions* refused) {
+const FieldDescriptor* Option(int number) {
+  return SchemaOf<RunConfig>()->FindFieldByNumber(number);
+}
+
+absl::Status ReadConfig(absl::string_view text, DynamicMessage& config, RefusedOptions* refused) {
   const absl::string_view start = absl::StripLeadingAsciiWhitespace(text);
   return absl::StartsWith(start, "{") ? ReadJson(text, config, refused)
                                       : ReadTextProto(text, config);
@@ -24,7 +30,7 @@ absl::Status ReadConfig(absl::string_view text, RunConfig& config, RefusedOption
 
 }  // namespace
 
-absl::Status ConfigFiles::Load(const std::string& path, RunConfig& line) {
+absl::Status ConfigFiles::Load(const std::string& path, DynamicMessage& line) {
   if (std::find(open_.begin(), open_.end(), path) != open_.end()) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, " includes itself: ", absl::StrJoin(open_, " > "), " > ", path));
@@ -39,27 +45,30 @@ absl::Status ConfigFiles::Load(const std::string& path, RunConfig& line) {
   return status;
 }
 
-absl::Status ConfigFiles::LoadOne(const std::string& path, RunConfig& line) {
+absl::Status ConfigFiles::LoadOne(const std::string& path, DynamicMessage& line) {
   ASSIGN_OR_RETURN(const std::string text, read_file_(path));
-  RunConfig file;
+  DynamicMessage file(SchemaOf<RunConfig>());
   RETURN_IF_ERROR(Annotate(ReadConfig(text, file, refused_), path));
-  if (file.has_dump_cfg()) {
+  if (file.HasField(Option(RunConfig::kDumpCfgFieldNumber))) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": dump-cfg is for the command line"));
   }
-  for (const std::string& included : file.cfg()) RETURN_IF_ERROR(Load(included, line));
-  file.clear_cfg();
+  const FieldDescriptor* cfg = Option(RunConfig::kCfgFieldNumber);
+  for (int i = 0; i < file.FieldSize(cfg); ++i) RETURN_IF_ERROR(Load(file.GetText(cfg, i), line));
+  file.ClearField(cfg);
   // Disks are lettered in the order in which they are read.
-  line.mutable_block()->MergeFrom(file.block());
-  file.clear_block();
+  const FieldDescriptor* block = Option(RunConfig::kBlockFieldNumber);
+  for (int i = 0; i < file.FieldSize(block); ++i) {
+    line.PutMessage(block).MergeFrom(file.GetMessage(block, i));
+  }
+  file.ClearField(block);
   MergeOptions(file, files_);
   return absl::OkStatus();
 }
 
-void ConfigFiles::Finish(RunConfig& line) {
-  line.clear_cfg();
+void ConfigFiles::Finish(DynamicMessage& line) {
+  line.ClearField(Option(RunConfig::kCfgFieldNumber));
   MergeOptions(line, files_);
-  line.Swap(&files_);
-  files_.Clear();
+  line = std::exchange(files_, DynamicMessage(SchemaOf<RunConfig>()));
 }
 
 }  // namespace touchstone

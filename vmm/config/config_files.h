@@ -8,7 +8,7 @@
 // A file is a JSON object (json_reader.h), or, when its first character is no "{", a text proto
 // (text_proto_reader.h). Its option `cfg` names files that are read before it.
 //
-// Thread-compatible.
+// Configurations are trees of the type RunConfig. Thread-compatible.
 
 #ifndef TOUCHSTONE_VMM_CONFIG_CONFIG_FILES_H_
 #define TOUCHSTONE_VMM_CONFIG_CONFIG_FILES_H_
@@ -19,7 +19,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "vmm/config/config.pb.h"
+#include "devices/module/dynamic_message.h"
+#include "vmm/config/config_schema.h"
 #include "vmm/config/refused_options.h"
 
 namespace touchstone {
@@ -35,18 +36,18 @@ class ConfigFiles {
 
   // Reads the file and those it names. Its disks join those of `line`, the command line so far, in
   // this place; all else waits for Finish. Errors name the file, the line and the option.
-  absl::Status Load(const std::string& path, RunConfig& line);
+  absl::Status Load(const std::string& path, DynamicMessage& line);
 
   // Makes `line` what the files say, later ones before earlier ones, and the command line before
   // all. Lists of options are joined in that order, files first.
-  void Finish(RunConfig& line);
+  void Finish(DynamicMessage& line);
 
  private:
-  absl::Status LoadOne(const std::string& path, RunConfig& line);
+  absl::Status LoadOne(const std::string& path, DynamicMessage& line);
 
   const ReadFile read_file_;
   RefusedOptions* const refused_;
-  RunConfig files_;
+  DynamicMessage files_{SchemaOf<RunConfig>()};
   std::vector<std::string> open_;  // The file that is read, and those that named it.
   int loaded_ = 0;
 };

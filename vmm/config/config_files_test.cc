@@ -6,14 +6,15 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "devices/module/dynamic_message.h"
+#include "devices/module/text_proto.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
+#include "vmm/config/config_schema.h"
 
 namespace touchstone {
 namespace {
 
-using ::google::protobuf::TextFormat;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
@@ -34,7 +35,7 @@ class ConfigFilesTest : public testing::Test {
 
   // What Load says of the file.
   std::string Complaint(const std::string& path) {
-    RunConfig line;
+    DynamicMessage line(SchemaOf<RunConfig>());
     return std::string(Files().Load(path, line).message());
   }
 
@@ -42,9 +43,9 @@ class ConfigFilesTest : public testing::Test {
   RefusedOptions refused_;
 };
 
-RunConfig Config(const std::string& text_proto) {
-  RunConfig config;
-  EXPECT_TRUE(TextFormat::ParseFromString(text_proto, &config)) << text_proto;
+DynamicMessage Config(const std::string& text_proto) {
+  DynamicMessage config(SchemaOf<RunConfig>());
+  EXPECT_EQ(ReadTextProto(text_proto, config), absl::OkStatus()) << text_proto;
   return config;
 }
 
@@ -53,42 +54,43 @@ TEST_F(ConfigFilesTest, MergesFilesInOrderThenTheCommandLine) {
   contents_["a"] = R"({"mem": {"size": 4096}, "kernel": "/k", "params": ["first"]})";
   contents_["b"] = R"({"mem": {"size": 8192}, "params": ["second"]})";
   ConfigFiles files = Files();
-  RunConfig line = Config("cfg: 'a' cfg: 'b' mem { size: 2048 } params: 'third' params: 'fourth'");
+  DynamicMessage line =
+      Config("cfg: 'a' cfg: 'b' mem { size: 2048 } params: 'third' params: 'fourth'");
 
   ASSERT_TRUE(files.Load("a", line).ok());
   ASSERT_TRUE(files.Load("b", line).ok());
   files.Finish(line);
 
-  EXPECT_EQ(line.DebugString(),
-            Config("mem { size: 2048 } kernel: '/k' params: 'first' params: 'second' "
-                   "params: 'third' params: 'fourth'")
-                .DebugString());
+  EXPECT_EQ(
+      WriteTextProto(line),
+      WriteTextProto(Config("mem { size: 2048 } kernel: '/k' params: 'first' params: 'second' "
+                            "params: 'third' params: 'fourth'")));
 }
 
 TEST_F(ConfigFilesTest, ReplacesAnOptionWhole) {
   contents_["a"] = R"({"vsock": {"cid": 3, "socket": "/s"}})";
   ConfigFiles files = Files();
-  RunConfig line = Config("vsock { cid: 4 }");
+  DynamicMessage line = Config("vsock { cid: 4 }");
 
   ASSERT_TRUE(files.Load("a", line).ok());
   files.Finish(line);
 
-  EXPECT_EQ(line.DebugString(), Config("vsock { cid: 4 }").DebugString());
+  EXPECT_EQ(WriteTextProto(line), WriteTextProto(Config("vsock { cid: 4 }")));
 }
 
 TEST_F(ConfigFilesTest, LettersDisksInTheOrderInWhichTheyAreRead) {
   contents_["a"] = R"({"block": [{"path": "b"}, {"path": "c"}]})";
   ConfigFiles files = Files();
-  RunConfig line = Config("block { path: 'a' }");
+  DynamicMessage line = Config("block { path: 'a' }");
 
   ASSERT_TRUE(files.Load("a", line).ok());
-  line.add_block()->set_path("d");
+  line.MergeFrom(Config("block { path: 'd' }"));
   files.Finish(line);
 
   EXPECT_EQ(
-      line.DebugString(),
-      Config("block { path: 'a' } block { path: 'b' } block { path: 'c' } block { path: 'd' }")
-          .DebugString());
+      WriteTextProto(line),
+      WriteTextProto(Config(
+          "block { path: 'a' } block { path: 'b' } block { path: 'c' } block { path: 'd' }")));
 }
 
 TEST_F(ConfigFilesTest, ReadsIncludedFilesFirst) {
@@ -96,41 +98,41 @@ TEST_F(ConfigFilesTest, ReadsIncludedFilesFirst) {
   contents_["one"] = R"({"params": ["one"], "initrd": "one", "kernel": "one"})";
   contents_["two"] = R"({"params": ["two"], "kernel": "two"})";
   ConfigFiles files = Files();
-  RunConfig line;
+  DynamicMessage line(SchemaOf<RunConfig>());
 
   ASSERT_TRUE(files.Load("outer", line).ok());
   files.Finish(line);
 
-  EXPECT_EQ(line.DebugString(),
-            Config("kernel: 'two' initrd: 'outer' params: 'one' params: 'two' params: 'outer'")
-                .DebugString());
+  EXPECT_EQ(WriteTextProto(line),
+            WriteTextProto(Config(
+                "kernel: 'two' initrd: 'outer' params: 'one' params: 'two' params: 'outer'")));
 }
 
 TEST_F(ConfigFilesTest, ReadsTextProtosToo) {
   contents_["a"] = "# mine\nkernel: '/k' mem { size: 512 }\ncfg: 'b'";
   contents_["b"] = " {\"serial\": [{\"type\": \"stdout\", \"console\": true}]}";
   ConfigFiles files = Files();
-  RunConfig line;
+  DynamicMessage line(SchemaOf<RunConfig>());
 
   ASSERT_TRUE(files.Load("a", line).ok());
   files.Finish(line);
 
-  EXPECT_EQ(
-      line.DebugString(),
-      Config("kernel: '/k' mem { size: 512 } serial { type: STDOUT console: true }").DebugString());
+  EXPECT_EQ(WriteTextProto(line),
+            WriteTextProto(
+                Config("kernel: '/k' mem { size: 512 } serial { type: STDOUT console: true }")));
 }
 
 TEST_F(ConfigFilesTest, RemembersRefusedOptions) {
   contents_["a"] = R"({"kernel": "/k", "gpu": {"backend": "2d"}, "swiotlb": 64, "s2idle": null})";
   ConfigFiles files = Files();
-  RunConfig line;
+  DynamicMessage line(SchemaOf<RunConfig>());
   std::vector<std::string> errors;
 
   ASSERT_TRUE(files.Load("a", line).ok());
   files.Finish(line);
   refused_.AppendErrors(errors);
 
-  EXPECT_EQ(line.DebugString(), Config("kernel: '/k'").DebugString());
+  EXPECT_EQ(WriteTextProto(line), WriteTextProto(Config("kernel: '/k'")));
   EXPECT_THAT(errors, ElementsAre("--gpu: not implemented yet",
                                   "--swiotlb: not on this platform: aarch64 only"));
 }

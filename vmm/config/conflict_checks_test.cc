@@ -3,9 +3,10 @@
 #include <string>
 #include <vector>
 
+#include "devices/module/text_proto.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
+#include "vmm/config/config_schema.h"
 
 namespace touchstone {
 namespace {
@@ -15,7 +16,7 @@ using ::testing::IsEmpty;
 
 std::vector<std::string> Conflicts(const std::string& text_proto) {
   RunConfig config;
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text_proto, &config)) << text_proto;
+  EXPECT_TRUE(ReadTextProto(text_proto, config).ok()) << text_proto;
   std::vector<std::string> errors;
   CheckConflicts(config, errors);
   return errors;

@@ -1,12 +1,12 @@
 #include "vmm/config/defaults.h"
 
-#include "google/protobuf/text_format.h"
+#include "devices/module/text_proto.h"
 #include "gtest/gtest.h"
+#include "vmm/config/config_schema.h"
 
 namespace touchstone {
 namespace {
 
-using ::google::protobuf::TextFormat;
 using ::testing::Values;
 
 struct Case {
@@ -19,13 +19,13 @@ class SerialDefaults : public testing::TestWithParam<Case> {};
 TEST_P(SerialDefaults, AreComputedAndStable) {
   RunConfig config;
   RunConfig expected;
-  ASSERT_TRUE(TextFormat::ParseFromString(GetParam().before, &config));
-  ASSERT_TRUE(TextFormat::ParseFromString(GetParam().after, &expected));
+  ASSERT_TRUE(ReadTextProto(GetParam().before, config).ok());
+  ASSERT_TRUE(ReadTextProto(GetParam().after, expected).ok());
 
   ApplyDefaults(config);
-  EXPECT_EQ(config.DebugString(), expected.DebugString());
+  EXPECT_EQ(WriteTextProto(config), WriteTextProto(expected));
   ApplyDefaults(config);
-  EXPECT_EQ(config.DebugString(), expected.DebugString());
+  EXPECT_EQ(WriteTextProto(config), WriteTextProto(expected));
 }
 
 // crosvm.md 1.4.
@@ -61,14 +61,14 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(LegacyVsock, BecomesTheNewOption) {
   RunConfig by_device;
   RunConfig by_descriptor;
-  ASSERT_TRUE(TextFormat::ParseFromString("cid: 3 vhost_vsock_device: '/d'", &by_device));
-  ASSERT_TRUE(TextFormat::ParseFromString("cid: 4 vhost_vsock_fd: 5", &by_descriptor));
+  ASSERT_TRUE(ReadTextProto("cid: 3 vhost_vsock_device: '/d'", by_device).ok());
+  ASSERT_TRUE(ReadTextProto("cid: 4 vhost_vsock_fd: 5", by_descriptor).ok());
 
   ApplyDefaults(by_device);
   ApplyDefaults(by_descriptor);
 
-  EXPECT_EQ(by_device.vsock().ShortDebugString(), "cid: 3 device: \"/d\"");
-  EXPECT_EQ(by_descriptor.vsock().ShortDebugString(), "cid: 4 device: \"/proc/self/fd/5\"");
+  EXPECT_EQ(WriteTextProto(by_device.vsock()), "cid: 3 device: \"/d\"");
+  EXPECT_EQ(WriteTextProto(by_descriptor.vsock()), "cid: 4 device: \"/proc/self/fd/5\"");
   EXPECT_FALSE(by_device.has_cid() || by_device.has_vhost_vsock_device());
 }
 

@@ -7,7 +7,7 @@
 
 #include "absl/strings/string_view.h"
 #include "vmm/config/completion.h"
-#include "vmm/config/config.pb.h"
+#include "vmm/config/config_schema.h"
 #include "vmm/config/man_page.h"
 #include "vmm/config/options_page.h"
 #include "vmm/config/refused_options.h"
@@ -21,9 +21,9 @@ int main(int argc, char** argv) {
       {"version", "print the version"},
       {"help", "explain a sub-command or an option"},
   };
-  const std::vector<const google::protobuf::Descriptor*> run = {RunConfig::descriptor(),
-                                                                RefusedOptions::type()};
-  const std::vector<const google::protobuf::Descriptor*> global = {GlobalConfig::descriptor()};
+  const std::vector<const touchstone::Descriptor*> run = {touchstone::SchemaOf<RunConfig>(),
+                                                          RefusedOptions::type()};
+  const std::vector<const touchstone::Descriptor*> global = {touchstone::SchemaOf<GlobalConfig>()};
   const absl::string_view what = argc == 2 ? argv[1] : "";
   std::string text;
   if (what == "page") text = touchstone::OptionsPage(run);

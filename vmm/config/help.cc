@@ -13,10 +13,6 @@
 namespace touchstone {
 namespace {
 
-using google::protobuf::Descriptor;
-using google::protobuf::EnumDescriptor;
-using google::protobuf::FieldDescriptor;
-
 constexpr size_t kColumns = 80;
 constexpr size_t kOptionIndent = 2;
 constexpr size_t kHelpIndent = 6;
@@ -29,14 +25,14 @@ std::string Remarks(const FieldDescriptor* field, bool may_repeat) {
   std::string remarks;
   const std::string default_text = DefaultText(field);
   if (OptionOf(field).required()) absl::StrAppend(&remarks, " (required)");
-  const std::string& unit = OptionOf(field).unit();
+  const absl::string_view unit = OptionOf(field).unit();
   if (!default_text.empty()) {
     const bool with_unit = !unit.empty() && !OptionOf(field).has_default_text();
     absl::StrAppend(&remarks, " (default ", default_text, with_unit ? " " : "",
-                    with_unit ? unit : "", ")");
+                    with_unit ? unit : absl::string_view(), ")");
   }
   if (may_repeat) absl::StrAppend(&remarks, " (may be given again)");
-  for (const OlderOption& older : OptionOf(field).older()) {
+  for (const OlderOption older : OptionOf(field).older()) {
     absl::StrAppend(&remarks, "; --", older.name(),
                     older.has_short_flag() ? absl::StrCat(" or -", older.short_flag()) : "",
                     " is an older spelling of ", older.instead());
@@ -52,7 +48,7 @@ std::string ValueHelp(const FieldDescriptor* field) {
   std::vector<std::string> parts;
   const EnumDescriptor* type = field->enum_type();
   for (int i = 0; i < type->value_count(); ++i) {
-    const EnumValueOption& info = OptionOf(type->value(i));
+    const EnumValueOption info = OptionOf(type->value(i));
     const std::string refusal = RefusalOf(type->value(i));
     if (!refusal.empty()) {
       parts.push_back(absl::StrCat(NameOf(type->value(i)), ": ", refusal));
@@ -69,7 +65,7 @@ std::string HelpText(const FieldDescriptor* field, bool may_repeat) {
 
 // A key of a struct: "path=PATH", "ro" for a flag; a variant: "off", "uring[depth=N]".
 std::string KeyUsage(const FieldDescriptor* field) {
-  const std::string& name = NameOf(field);
+  const std::string name = NameOf(field);
   const std::string value =
       IsPlainStruct(field) ? absl::StrCat("[", ValueNameOf(field), "]") : ValueNameOf(field);
   if (StructureOf(field->containing_type()).variant()) {
@@ -93,7 +89,7 @@ void AppendKeys(const FieldDescriptor* field, size_t indent, std::string& out) {
 }
 
 std::string OptionUsage(const FieldDescriptor* field) {
-  const FieldOption& info = OptionOf(field);
+  const FieldOption info = OptionOf(field);
   if (info.positional()) return ValueNameOf(field);
   std::string usage = info.has_short_flag() ? absl::StrCat("-", info.short_flag(), ", ") : "";
   absl::StrAppend(&usage, "--", NameOf(field));
@@ -119,23 +115,23 @@ std::vector<const FieldDescriptor*> AllOptions(OptionTypes types) {
 }
 
 // Headings in the order in which the schema first names them.
-std::vector<std::string> Groups(const std::vector<const FieldDescriptor*>& options) {
-  std::vector<std::string> groups;
+std::vector<absl::string_view> Groups(const std::vector<const FieldDescriptor*>& options) {
+  std::vector<absl::string_view> groups;
   for (const FieldDescriptor* option : options) {
-    const std::string& group = OptionOf(option).group();
+    const absl::string_view group = OptionOf(option).group();
     if (std::find(groups.begin(), groups.end(), group) == groups.end()) groups.push_back(group);
   }
   return groups;
 }
 
 bool IsNamed(const FieldDescriptor* option, absl::string_view name) {
-  const FieldOption& info = OptionOf(option);
+  const FieldOption info = OptionOf(option);
   if (info.positional()) return name == ValueNameOf(option) || name == NameOf(option);
   if (name == NameOf(option) || name == info.short_flag()) return true;
-  for (const std::string& alias : info.alias()) {
+  for (const absl::string_view alias : info.alias()) {
     if (name == alias) return true;
   }
-  for (const OlderOption& older : info.older()) {
+  for (const OlderOption older : info.older()) {
     if (name == older.name() || name == older.short_flag()) return true;
   }
   return false;
@@ -161,7 +157,7 @@ std::string Wrap(absl::string_view text, size_t indent) {
 std::string OptionsHelp(OptionTypes types) {
   const std::vector<const FieldDescriptor*> options = AllOptions(types);
   std::string out;
-  for (const std::string& group : Groups(options)) {
+  for (const absl::string_view group : Groups(options)) {
     absl::StrAppend(&out, out.empty() ? "" : "\n", group.empty() ? "Options" : group, ":\n");
     for (const FieldDescriptor* option : options) {
       if (OptionOf(option).group() != group) continue;
@@ -185,7 +181,7 @@ std::vector<std::string> OptionNames(OptionTypes types) {
   std::vector<std::string> names;
   for (const FieldDescriptor* option : AllOptions(types)) {
     names.push_back(OptionOf(option).positional() ? ValueNameOf(option) : NameOf(option));
-    for (const OlderOption& older : OptionOf(option).older()) names.push_back(older.name());
+    for (const OlderOption older : OptionOf(option).older()) names.emplace_back(older.name());
   }
   return names;
 }

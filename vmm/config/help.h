@@ -8,12 +8,12 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "google/protobuf/descriptor.h"
+#include "devices/module/descriptor.h"
 
 namespace touchstone {
 
 // Messages whose fields are options.
-using OptionTypes = absl::Span<const google::protobuf::Descriptor* const>;
+using OptionTypes = absl::Span<const Descriptor* const>;
 
 // The options with their values, defaults and, unless they are refused, keys: one paragraph each,
 // under their groups' headings, wrapped to 80 columns.

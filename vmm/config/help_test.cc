@@ -7,39 +7,39 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "vmm/config/config.pb.h"
+#include "vmm/config/config_schema.h"
 #include "vmm/config/key_value_test.pb.h"
+#include "vmm/config/key_value_test_schema.h"
 #include "vmm/config/schema.h"
 
 namespace touchstone {
 namespace {
 
-using ::google::protobuf::Descriptor;
 using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::Le;
 using ::testing::SizeIs;
 
 TEST(OptionsHelp, FitsEightyColumns) {
-  const std::vector<std::string> lines =
-      absl::StrSplit(OptionsHelp({RunConfig::descriptor()}), '\n');
+  const std::vector<std::string> lines = absl::StrSplit(OptionsHelp({SchemaOf<RunConfig>()}), '\n');
 
   EXPECT_THAT(lines, Each(SizeIs(Le(80u))));
 }
 
 TEST(OptionsHelp, HasEveryOptionAndKey) {
-  const std::string help = OptionsHelp({RunConfig::descriptor()});
+  const std::string help = OptionsHelp({SchemaOf<RunConfig>()});
 
-  const Descriptor* run = RunConfig::descriptor();
+  const Descriptor* run = SchemaOf<RunConfig>();
   for (int i = 1; i < run->field_count(); ++i)
     EXPECT_THAT(help, HasSubstr("--" + NameOf(run->field(i))));
-  const Descriptor* serial = SerialConfig::descriptor();
+  const Descriptor* serial = SchemaOf<SerialConfig>();
   for (int i = 0; i < serial->field_count(); ++i) {
     EXPECT_THAT(help, HasSubstr("        " + NameOf(serial->field(i))));
   }
 }
 
 TEST(OptionsHelp, ShowsValuesDefaultsAndGroups) {
-  EXPECT_EQ(OptionsHelp({GlobalConfig::descriptor()}), R"(Options:
+  EXPECT_EQ(OptionsHelp({SchemaOf<GlobalConfig>()}), R"(Options:
   --extended-status
       exit with 32 after a reset of the guest, 33 after a crash, 34 after a
       guest panic, not 0
@@ -52,7 +52,7 @@ TEST(OptionsHelp, ShowsValuesDefaultsAndGroups) {
   --no-syslog
       do not write to the system log, which is never done
 )");
-  EXPECT_THAT(OptionsHelp({RunConfig::descriptor()}), HasSubstr(R"(
+  EXPECT_THAT(OptionsHelp({SchemaOf<RunConfig>()}), HasSubstr(R"(
   -m, --mem size=MiB
       guest memory
         size=MiB
@@ -63,7 +63,7 @@ TEST(OptionsHelp, ShowsValuesDefaultsAndGroups) {
 }
 
 TEST(OptionsHelp, ShowsEveryFormOfValue) {
-  const std::string help = OptionsHelp({TestOptions::descriptor()});
+  const std::string help = OptionsHelp({SchemaOf<TestOptions>()});
 
   EXPECT_THAT(help, HasSubstr("  -s, --s KEY=VALUE,..."));
   EXPECT_THAT(help, HasSubstr("        path=TEXT\n            (required)"));
@@ -71,7 +71,7 @@ TEST(OptionsHelp, ShowsEveryFormOfValue) {
   EXPECT_THAT(help, HasSubstr("        t=[N,N]"));
   EXPECT_THAT(
       help, HasSubstr("        e=a|b|c|2d\n            a\n            b[N,N]\n            c[x=N]"));
-  EXPECT_THAT(OptionsHelp({TestForms::descriptor()}), HasSubstr("  --sets [N,...]"));
+  EXPECT_THAT(OptionsHelp({SchemaOf<TestForms>()}), HasSubstr("  --sets [N,...]"));
   EXPECT_THAT(help, HasSubstr("  -w, --word TEXT\n      (may be given again)"));
   EXPECT_THAT(help, HasSubstr("  --core-scheduling true|false"));
 }

@@ -8,20 +8,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "base/json_cursor.h"
 #include "base/status.h"
-#include "google/protobuf/descriptor.h"
-#include "vmm/config/json_cursor.h"
 #include "vmm/config/schema.h"
 #include "vmm/config/text.h"
 #include "vmm/config/value.h"
 
 namespace touchstone {
 namespace {
-
-using google::protobuf::Descriptor;
-using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-using google::protobuf::Reflection;
 
 // RFC 8259 section 6: no prefix, no leading zero.
 bool IsJsonInteger(absl::string_view token) {
@@ -34,7 +28,7 @@ class Reader {
  public:
   explicit Reader(absl::string_view text) : cursor_(text) {}
 
-  absl::Status ReadAll(Message& message, RefusedOptions* refused) {
+  absl::Status ReadAll(DynamicMessage& message, RefusedOptions* refused) {
     absl::Status status = ReadStruct(message, refused);
     if (status.ok() && !cursor_.AtEnd()) status = cursor_.Expected("the end of the text");
     if (status.ok()) return status;
@@ -43,7 +37,7 @@ class Reader {
   }
 
  private:
-  absl::Status ReadStruct(Message& message, RefusedOptions* refused = nullptr) {
+  absl::Status ReadStruct(DynamicMessage& message, RefusedOptions* refused = nullptr) {
     const Descriptor* type = message.GetDescriptor();
     std::set<const FieldDescriptor*> seen;
     if (!cursor_.Take('{')) return cursor_.Expected("an object");
@@ -51,7 +45,7 @@ class Reader {
       do {
         ASSIGN_OR_RETURN(const std::string name, cursor_.TakeString());
         const FieldDescriptor* field = FindField(type, name);
-        Message* into = &message;
+        DynamicMessage* into = &message;
         if (field == nullptr && refused != nullptr) {
           field = FindField(RefusedOptions::type(), name);
           if (field != nullptr) into = &refused->message();
@@ -68,12 +62,11 @@ class Reader {
     return CheckRequired(message);
   }
 
-  static absl::Status CheckRequired(const Message& message) {
+  static absl::Status CheckRequired(const DynamicMessage& message) {
     const Descriptor* type = message.GetDescriptor();
     for (int i = 0; i < type->field_count(); ++i) {
       const FieldDescriptor* field = type->field(i);
-      if (!OptionOf(field).required() || message.GetReflection()->HasField(message, field))
-        continue;
+      if (!OptionOf(field).required() || message.HasField(field)) continue;
       return absl::InvalidArgumentError(absl::StrCat("key ", Quote(NameOf(field)), " is missing"));
     }
     return absl::OkStatus();
@@ -96,13 +89,13 @@ class Reader {
     return outside;
   }
 
-  absl::Status ReadField(Message& message, const FieldDescriptor* field) {
+  absl::Status ReadField(DynamicMessage& message, const FieldDescriptor* field) {
     if (field->is_repeated()) return ReadList(message, field);
     if (cursor_.TakeWord("null")) return absl::OkStatus();
     return ReadOne(message, field);
   }
 
-  absl::Status ReadList(Message& message, const FieldDescriptor* field) {
+  absl::Status ReadList(DynamicMessage& message, const FieldDescriptor* field) {
     if (!cursor_.Take('[')) return cursor_.Expected("a list");
     if (cursor_.Take(']')) return absl::OkStatus();
     size_t index = 0;
@@ -115,14 +108,10 @@ class Reader {
   }
 
   // One value of the field, or one element of its list.
-  absl::Status ReadOne(Message& message, const FieldDescriptor* field) {
+  absl::Status ReadOne(DynamicMessage& message, const FieldDescriptor* field) {
     switch (field->cpp_type()) {
-      case FieldDescriptor::CPPTYPE_MESSAGE: {
-        const Reflection* reflection = message.GetReflection();
-        Message* inner = field->is_repeated() ? reflection->AddMessage(&message, field)
-                                              : reflection->MutableMessage(&message, field);
-        return ReadMessage(*inner);
-      }
+      case FieldDescriptor::CPPTYPE_MESSAGE:
+        return ReadMessage(message.PutMessage(field));
       case FieldDescriptor::CPPTYPE_STRING:
       case FieldDescriptor::CPPTYPE_ENUM: {
         if (!cursor_.At('"')) return cursor_.Expected(AcceptedText(field));
@@ -146,16 +135,16 @@ class Reader {
     }
   }
 
-  absl::Status ReadMessage(Message& message) {
+  absl::Status ReadMessage(DynamicMessage& message) {
     const Descriptor* type = message.GetDescriptor();
-    const MessageOption& structure = StructureOf(type);
+    const MessageOption structure = StructureOf(type);
     if (structure.wrapper()) return ReadList(message, type->field(0));
     if (structure.tuple()) return ReadTuple(message);
     if (structure.variant()) return ReadVariant(message);
     return ReadStruct(message);
   }
 
-  absl::Status ReadTuple(Message& message) {
+  absl::Status ReadTuple(DynamicMessage& message) {
     const Descriptor* type = message.GetDescriptor();
     const std::string what = absl::StrCat("a list of ", type->field_count(), " values");
     if (!cursor_.Take('[')) return cursor_.Expected(what);
@@ -166,7 +155,7 @@ class Reader {
     return cursor_.Take(']') ? absl::OkStatus() : cursor_.Expected("']'");
   }
 
-  absl::Status ReadVariant(Message& message) {
+  absl::Status ReadVariant(DynamicMessage& message) {
     const bool has_data = cursor_.Take('{');
     ASSIGN_OR_RETURN(const std::string name, cursor_.TakeString());
     const Descriptor* type = message.GetDescriptor();
@@ -176,17 +165,17 @@ class Reader {
       return absl::InvalidArgumentError(absl::StrCat(
           Quote(name), " is not one of ", absl::StrJoin(names, ", "), DidYouMean(name, names)));
     }
-    Message* inner = message.GetReflection()->MutableMessage(&message, variant);
+    DynamicMessage& inner = message.PutMessage(variant);
     const size_t outside = Enter(".", NameOf(variant));
     if (!has_data) {
       if (StructureOf(variant->message_type()).tuple()) {
         return absl::InvalidArgumentError(
             absl::StrCat("needs ", variant->message_type()->field_count(), " values"));
       }
-      RETURN_IF_ERROR(CheckRequired(*inner));
+      RETURN_IF_ERROR(CheckRequired(inner));
     } else {
       if (!cursor_.Take(':')) return cursor_.Expected("':'");
-      RETURN_IF_ERROR(ReadMessage(*inner));
+      RETURN_IF_ERROR(ReadMessage(inner));
       if (!cursor_.Take('}')) return cursor_.Expected("'}'");
     }
     path_.resize(outside);
@@ -200,7 +189,7 @@ class Reader {
 
 }  // namespace
 
-absl::Status ReadJson(absl::string_view text, Message& message, RefusedOptions* refused) {
+absl::Status ReadJson(absl::string_view text, DynamicMessage& message, RefusedOptions* refused) {
   return Reader(text).ReadAll(message, refused);
 }
 

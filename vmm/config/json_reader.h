@@ -1,4 +1,4 @@
-// A JSON object into a configuration message, by reflection (crosvm.md 4.3).
+// A JSON object into a configuration message, by its schema (crosvm.md 4.3).
 //
 //   {"kernel": "/boot/vmlinuz", "mem": {"size": 512}, "params": ["quiet"],
 //    "block": [{"path": "/d.img", "ro": true}]}
@@ -20,7 +20,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "google/protobuf/message.h"
+#include "devices/module/dynamic_message.h"
 #include "vmm/config/refused_options.h"
 
 namespace touchstone {
@@ -29,8 +29,14 @@ namespace touchstone {
 // ("serial[0].type"), the text and what is accepted. The work is linear in the text, and nesting as
 // deep as the schema. Keys of the object that are refused options go to `refused`; without it they
 // are unknown. After an error the content is unspecified.
-absl::Status ReadJson(absl::string_view text, google::protobuf::Message& message,
+absl::Status ReadJson(absl::string_view text, DynamicMessage& message,
                       RefusedOptions* refused = nullptr);
+
+// The same for a message that has a class (dynamic_message.h).
+template <typename Proto>
+absl::Status ReadJson(absl::string_view text, Proto& message, RefusedOptions* refused = nullptr) {
+  return EditAsTree(message, [&](DynamicMessage& tree) { return ReadJson(text, tree, refused); });
+}
 
 }  // namespace touchstone
 

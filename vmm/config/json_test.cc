@@ -6,23 +6,21 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "devices/module/dynamic_message.h"
+#include "devices/module/text_proto.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/descriptor.h"
-#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 #include "vmm/config/config.pb.h"
+#include "vmm/config/config_schema.h"
 #include "vmm/config/json_reader.h"
 #include "vmm/config/json_writer.h"
 #include "vmm/config/key_value_test.pb.h"
+#include "vmm/config/key_value_test_schema.h"
 #include "vmm/config/schema.h"
 
 namespace touchstone {
 namespace {
 
-using ::google::protobuf::FieldDescriptor;
-using ::google::protobuf::Message;
-using ::google::protobuf::Reflection;
-using ::google::protobuf::TextFormat;
 using ::testing::StartsWith;
 using ::testing::Values;
 
@@ -36,12 +34,12 @@ class Accepted : public testing::TestWithParam<Case> {};
 TEST_P(Accepted, IsRead) {
   RunConfig config;
   RunConfig expected;
-  ASSERT_TRUE(TextFormat::ParseFromString(GetParam().proto, &expected));
+  ASSERT_TRUE(ReadTextProto(GetParam().proto, expected).ok());
 
   const absl::Status status = ReadJson(GetParam().json, config);
 
   EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(config.DebugString(), expected.DebugString());
+  EXPECT_EQ(WriteTextProto(config), WriteTextProto(expected));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -160,12 +158,14 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Json, ReadsEveryFormOfValue) {
   TestForms forms;
   TestForms expected;
-  ASSERT_TRUE(TextFormat::ParseFromString(
-      "color: OTHER colors: RED colors: DARK_BLUE structs { u: 1 v: true } structs {} "
-      "sets { element: 1 element: 2 element: 3 element: 4 } sets {} bools: true bools: false "
-      "pairs { first: 1 second: 2 } variants { a {} } variants { b { first: 3 second: 4 } } "
-      "variants { c { x: 5 } } variants { c {} } variants { two {} }",
-      &expected));
+  ASSERT_EQ(
+      ReadTextProto(
+          "color: OTHER colors: RED colors: DARK_BLUE structs { u: 1 v: true } structs {} "
+          "sets { element: 1 element: 2 element: 3 element: 4 } sets {} bools: true bools: false "
+          "pairs { first: 1 second: 2 } variants { a {} } variants { b { first: 3 second: 4 } } "
+          "variants { c { x: 5 } } variants { c {} } variants { two {} }",
+          expected),
+      absl::OkStatus());
 
   const absl::Status status = ReadJson(
       R"({"color": "3rd_colour", "colors": ["red", "dark-blue"], "structs": [{"u": 1, "v": true}, {}],
@@ -174,7 +174,7 @@ TEST(Json, ReadsEveryFormOfValue) {
       forms);
 
   EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(forms.DebugString(), expected.DebugString());
+  EXPECT_EQ(WriteTextProto(forms), WriteTextProto(expected));
 }
 
 TEST(Json, RefusesWrongTuplesSetsAndVariants) {
@@ -194,47 +194,30 @@ TEST(Json, RefusesWrongTuplesSetsAndVariants) {
 }
 
 // Gives every field of the message a value, lists two.
-void Fill(Message& message, int depth);
+void Fill(DynamicMessage& message, int depth);
 
-void FillOne(Message& message, const FieldDescriptor* field, int depth) {
-  const Reflection* reflection = message.GetReflection();
-  const bool list = field->is_repeated();
+void FillOne(DynamicMessage& message, const FieldDescriptor* field, int depth) {
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_BOOL:
-      return list ? reflection->AddBool(&message, field, true)
-                  : reflection->SetBool(&message, field, true);
-    case FieldDescriptor::CPPTYPE_STRING: {
-      const std::string value = "a \"quoted\\\" \xc3\xa9\n\x01 [text],{x:y}";
-      return list ? reflection->AddString(&message, field, value)
-                  : reflection->SetString(&message, field, value);
-    }
+      return message.PutNumber(field, 1);
+    case FieldDescriptor::CPPTYPE_STRING:
+      return message.PutText(field, "a \"quoted\\\" \xc3\xa9\n\x01 [text],{x:y}");
     case FieldDescriptor::CPPTYPE_ENUM: {
       const auto* value = field->enum_type()->value(field->enum_type()->value_count() - 1);
-      return list ? reflection->AddEnum(&message, field, value)
-                  : reflection->SetEnum(&message, field, value);
+      return message.PutNumber(field, static_cast<uint64_t>(value->number()));
     }
     case FieldDescriptor::CPPTYPE_MESSAGE:
-      return Fill(list ? *reflection->AddMessage(&message, field)
-                       : *reflection->MutableMessage(&message, field),
-                  depth + 1);
+      return Fill(message.PutMessage(field), depth + 1);
     case FieldDescriptor::CPPTYPE_INT32:
-      return list ? reflection->AddInt32(&message, field, LimitsOf(field).min)
-                  : reflection->SetInt32(&message, field, static_cast<int>(LimitsOf(field).min));
     case FieldDescriptor::CPPTYPE_INT64:
-      return list ? reflection->AddInt64(&message, field, LimitsOf(field).min)
-                  : reflection->SetInt64(&message, field, LimitsOf(field).min);
-    case FieldDescriptor::CPPTYPE_UINT32: {
-      const uint32_t value = static_cast<uint32_t>(LimitsOf(field).max);
-      return list ? reflection->AddUInt32(&message, field, value)
-                  : reflection->SetUInt32(&message, field, value);
-    }
-    default:
-      return list ? reflection->AddUInt64(&message, field, LimitsOf(field).max)
-                  : reflection->SetUInt64(&message, field, LimitsOf(field).max);
+      return message.PutNumber(field, static_cast<uint64_t>(LimitsOf(field).min));
+    case FieldDescriptor::CPPTYPE_UINT32:
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return message.PutNumber(field, LimitsOf(field).max);
   }
 }
 
-void Fill(Message& message, int depth) {
+void Fill(DynamicMessage& message, int depth) {
   ASSERT_LT(depth, 8);
   const auto* type = message.GetDescriptor();
   for (int i = 0; i < type->field_count(); ++i) {
@@ -247,49 +230,50 @@ void Fill(Message& message, int depth) {
 class RoundTrip : public testing::TestWithParam<int> {};
 
 TEST_P(RoundTrip, OfEachOption) {
-  const FieldDescriptor* option = RunConfig::descriptor()->field(GetParam());
+  const FieldDescriptor* option = SchemaOf<RunConfig>()->field(GetParam());
   SCOPED_TRACE(option->name());
-  RunConfig config;
-  RunConfig again;
+  DynamicMessage config(SchemaOf<RunConfig>());
+  DynamicMessage again(SchemaOf<RunConfig>());
   FillOne(config, option, 0);
 
   const std::string json = WriteJson(config);
 
   const absl::Status status = ReadJson(json, again);
   EXPECT_TRUE(status.ok()) << status << "\n" << json;
-  EXPECT_EQ(again.DebugString(), config.DebugString());
+  EXPECT_EQ(WriteTextProto(again), WriteTextProto(config));
   EXPECT_EQ(WriteJson(again), json);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, RoundTrip, testing::Range(0, RunConfig::descriptor()->field_count()));
+INSTANTIATE_TEST_SUITE_P(All, RoundTrip, testing::Range(0, SchemaOf<RunConfig>()->field_count()));
 
 TEST(RoundTrip, OfAllOptionsAtOnce) {
-  RunConfig config;
-  RunConfig again;
+  DynamicMessage config(SchemaOf<RunConfig>());
+  DynamicMessage again(SchemaOf<RunConfig>());
   Fill(config, 0);
 
   const absl::Status status = ReadJson(WriteJson(config), again);
 
   EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(again.DebugString(), config.DebugString());
+  EXPECT_EQ(WriteTextProto(again), WriteTextProto(config));
 }
 
 TEST(RoundTrip, OfEveryForm) {
-  TestForms forms;
-  TestForms again;
+  DynamicMessage forms(SchemaOf<TestForms>());
+  DynamicMessage again(SchemaOf<TestForms>());
   Fill(forms, 0);
 
   const absl::Status status = ReadJson(WriteJson(forms), again);
 
   EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(again.DebugString(), forms.DebugString());
+  EXPECT_EQ(WriteTextProto(again), WriteTextProto(forms));
 }
 
 TEST(WriteJson, IsPretty) {
   RunConfig config;
-  ASSERT_TRUE(TextFormat::ParseFromString(
-      "kernel: '/k' mem { size: 512 } params: 'a' params: 'b' no_rtc: true serial { type: SINK }",
-      &config));
+  ASSERT_EQ(ReadTextProto("kernel: '/k' mem { size: 512 } params: 'a' params: 'b' no_rtc: true "
+                          "serial { type: SINK }",
+                          config),
+            absl::OkStatus());
 
   EXPECT_EQ(WriteJson(config), R"({
   "kernel": "/k",

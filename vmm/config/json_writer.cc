@@ -5,15 +5,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
-#include "google/protobuf/descriptor.h"
 #include "vmm/config/schema.h"
 
 namespace touchstone {
 namespace {
-
-using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-using google::protobuf::Reflection;
 
 std::string QuoteJson(absl::string_view text) {
   std::string quoted = "\"";
@@ -33,11 +28,11 @@ std::string QuoteJson(absl::string_view text) {
 
 std::string NewLine(int level) { return "\n" + std::string(static_cast<size_t>(level) * 2, ' '); }
 
-void Append(const Message& message, const FieldDescriptor* field, int level, std::string& out);
+void Append(const DynamicMessage& message, const FieldDescriptor* field, int level,
+            std::string& out);
 
-void AppendStruct(const Message& message, int level, std::string& out) {
-  std::vector<const FieldDescriptor*> fields;
-  message.GetReflection()->ListFields(message, &fields);
+void AppendStruct(const DynamicMessage& message, int level, std::string& out) {
+  const std::vector<const FieldDescriptor*> fields = message.ListFields();
   absl::StrAppend(&out, "{");
   for (const FieldDescriptor* field : fields) {
     absl::StrAppend(&out, field == fields[0] ? "" : ",", NewLine(level + 1),
@@ -47,7 +42,7 @@ void AppendStruct(const Message& message, int level, std::string& out) {
   absl::StrAppend(&out, fields.empty() ? "" : NewLine(level), "}");
 }
 
-void AppendTuple(const Message& message, int level, std::string& out) {
+void AppendTuple(const DynamicMessage& message, int level, std::string& out) {
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     absl::StrAppend(&out, i == 0 ? "[" : ", ");
     Append(message, message.GetDescriptor()->field(i), level, out);
@@ -55,60 +50,43 @@ void AppendTuple(const Message& message, int level, std::string& out) {
   absl::StrAppend(&out, "]");
 }
 
-void AppendMessage(const Message& message, int level, std::string& out) {
-  const MessageOption& structure = StructureOf(message.GetDescriptor());
+void AppendMessage(const DynamicMessage& message, int level, std::string& out) {
+  const MessageOption structure = StructureOf(message.GetDescriptor());
   if (structure.wrapper()) return Append(message, message.GetDescriptor()->field(0), level, out);
   if (structure.tuple()) return AppendTuple(message, level, out);
   // A variant is an object with one key.
   AppendStruct(message, level, out);
 }
 
-// `index` is -1 for a field that is not repeated.
-void AppendOne(const Message& message, const FieldDescriptor* field, int index, int level,
+void AppendOne(const DynamicMessage& message, const FieldDescriptor* field, int index, int level,
                std::string& out) {
-  const Reflection* reflection = message.GetReflection();
-  const bool one = index < 0;
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_BOOL:
-      absl::StrAppend(&out, (one ? reflection->GetBool(message, field)
-                                 : reflection->GetRepeatedBool(message, field, index))
-                                ? "true"
-                                : "false");
+      absl::StrAppend(&out, message.GetBool(field, index) ? "true" : "false");
       return;
     case FieldDescriptor::CPPTYPE_INT32:
-      absl::StrAppend(&out, one ? reflection->GetInt32(message, field)
-                                : reflection->GetRepeatedInt32(message, field, index));
-      return;
     case FieldDescriptor::CPPTYPE_INT64:
-      absl::StrAppend(&out, one ? reflection->GetInt64(message, field)
-                                : reflection->GetRepeatedInt64(message, field, index));
+      absl::StrAppend(&out, message.GetSigned(field, index));
       return;
     case FieldDescriptor::CPPTYPE_UINT32:
-      absl::StrAppend(&out, one ? reflection->GetUInt32(message, field)
-                                : reflection->GetRepeatedUInt32(message, field, index));
-      return;
     case FieldDescriptor::CPPTYPE_UINT64:
-      absl::StrAppend(&out, one ? reflection->GetUInt64(message, field)
-                                : reflection->GetRepeatedUInt64(message, field, index));
+      absl::StrAppend(&out, message.GetNumber(field, index));
       return;
     case FieldDescriptor::CPPTYPE_ENUM:
-      absl::StrAppend(&out,
-                      QuoteJson(NameOf(one ? reflection->GetEnum(message, field)
-                                           : reflection->GetRepeatedEnum(message, field, index))));
+      absl::StrAppend(&out, QuoteJson(NameOf(message.GetEnum(field, index))));
       return;
     case FieldDescriptor::CPPTYPE_MESSAGE:
-      return AppendMessage(one ? reflection->GetMessage(message, field)
-                               : reflection->GetRepeatedMessage(message, field, index),
-                           level, out);
-    default:
-      absl::StrAppend(&out, QuoteJson(one ? reflection->GetString(message, field)
-                                          : reflection->GetRepeatedString(message, field, index)));
+      return AppendMessage(message.GetMessage(field, index), level, out);
+    case FieldDescriptor::CPPTYPE_STRING:
+      absl::StrAppend(&out, QuoteJson(message.GetText(field, index)));
+      return;
   }
 }
 
-void Append(const Message& message, const FieldDescriptor* field, int level, std::string& out) {
-  if (!field->is_repeated()) return AppendOne(message, field, -1, level, out);
-  const int size = message.GetReflection()->FieldSize(message, field);
+void Append(const DynamicMessage& message, const FieldDescriptor* field, int level,
+            std::string& out) {
+  if (!field->is_repeated()) return AppendOne(message, field, 0, level, out);
+  const int size = message.FieldSize(field);
   absl::StrAppend(&out, "[");
   for (int i = 0; i < size; ++i) {
     absl::StrAppend(&out, i == 0 ? "" : ",", NewLine(level + 1));
@@ -119,7 +97,7 @@ void Append(const Message& message, const FieldDescriptor* field, int level, std
 
 }  // namespace
 
-std::string WriteJson(const Message& message) {
+std::string WriteJson(const DynamicMessage& message) {
   std::string out;
   AppendMessage(message, 0, out);
   return out + "\n";

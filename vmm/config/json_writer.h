@@ -5,13 +5,19 @@
 
 #include <string>
 
-#include "google/protobuf/message.h"
+#include "devices/module/dynamic_message.h"
 
 namespace touchstone {
 
 // What is set in `message`, in the order of the field numbers, two blanks a level, ending in a
 // newline.
-std::string WriteJson(const google::protobuf::Message& message);
+std::string WriteJson(const DynamicMessage& message);
+
+// The same for a message that has a class (dynamic_message.h).
+template <typename Proto>
+std::string WriteJson(const Proto& message) {
+  return WriteJson(ToTree(message));
+}
 
 }  // namespace touchstone
 

@@ -1,12 +1,12 @@
 #include "vmm/config/kernel_command_line.h"
 
-#include "google/protobuf/text_format.h"
+#include "devices/module/text_proto.h"
 #include "gtest/gtest.h"
+#include "vmm/config/config_schema.h"
 
 namespace touchstone {
 namespace {
 
-using ::google::protobuf::TextFormat;
 using ::testing::Values;
 
 struct Case {
@@ -18,7 +18,7 @@ class KernelLine : public testing::TestWithParam<Case> {};
 
 TEST_P(KernelLine, IsAssembledInOrder) {
   RunConfig config;
-  ASSERT_TRUE(TextFormat::ParseFromString(GetParam().config, &config));
+  ASSERT_TRUE(ReadTextProto(GetParam().config, config).ok());
 
   EXPECT_EQ(KernelCommandLine(config).value(), GetParam().line);
 }

@@ -9,18 +9,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status.h"
-#include "google/protobuf/descriptor.h"
 #include "vmm/config/schema.h"
 #include "vmm/config/text.h"
 #include "vmm/config/value.h"
 
 namespace touchstone {
 namespace {
-
-using google::protobuf::Descriptor;
-using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-using google::protobuf::Reflection;
 
 constexpr absl::string_view kReservedInText = ",[]\"'";
 
@@ -29,8 +23,8 @@ class Parser {
  public:
   explicit Parser(absl::string_view text) : text_(text) {}
 
-  absl::Status ParseAll(Message& message) {
-    const MessageOption& structure = StructureOf(message.GetDescriptor());
+  absl::Status ParseAll(DynamicMessage& message) {
+    const MessageOption structure = StructureOf(message.GetDescriptor());
     if (structure.variant()) {
       RETURN_IF_ERROR(ParseVariant(message, nullptr));
     } else {
@@ -90,7 +84,7 @@ class Parser {
 
   // The fields of a struct up to the end of the text or, when bracketed, its closing bracket, which
   // stays.
-  absl::Status ParseStruct(Message& message, bool positional, bool bracketed) {
+  absl::Status ParseStruct(DynamicMessage& message, bool positional, bool bracketed) {
     const Descriptor* type = message.GetDescriptor();
     std::vector<bool> seen(static_cast<size_t>(type->field_count()));
     for (bool first = true; !AtEnd() && !(bracketed && At(']')); first = false) {
@@ -138,9 +132,9 @@ class Parser {
   }
 
   // A key without "=": a true bool, or a struct of defaults.
-  absl::Status ParseFlag(Message& message, const FieldDescriptor* field) {
+  absl::Status ParseFlag(DynamicMessage& message, const FieldDescriptor* field) {
     if (!field->is_repeated() && field->cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
-      message.GetReflection()->SetBool(&message, field, true);
+      message.PutNumber(field, 1);
       return absl::OkStatus();
     }
     if (!field->is_repeated() && IsPlainStruct(field) && AtSeparator())
@@ -153,12 +147,12 @@ class Parser {
                                 : AcceptedText(field);
   }
 
-  absl::Status ParseField(Message& message, const FieldDescriptor* field) {
+  absl::Status ParseField(DynamicMessage& message, const FieldDescriptor* field) {
     return field->is_repeated() ? ParseList(message, field, field) : ParseOne(message, field);
   }
 
   // `owner` is the key that messages name.
-  absl::Status ParseList(Message& message, const FieldDescriptor* field,
+  absl::Status ParseList(DynamicMessage& message, const FieldDescriptor* field,
                          const FieldDescriptor* owner) {
     if (!Take('[')) return Expected(absl::StrCat("'[' of a list for ", Key(owner)));
     while (!At(']')) {
@@ -172,21 +166,19 @@ class Parser {
   }
 
   // One value of the field, or one element of its list.
-  absl::Status ParseOne(Message& message, const FieldDescriptor* field) {
+  absl::Status ParseOne(DynamicMessage& message, const FieldDescriptor* field) {
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) return ParseString(message, field);
     if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return ParseScalar(message, field);
-    const Reflection* reflection = message.GetReflection();
-    Message* inner = field->is_repeated() ? reflection->AddMessage(&message, field)
-                                          : reflection->MutableMessage(&message, field);
-    const MessageOption& structure = StructureOf(field->message_type());
-    if (structure.wrapper()) return ParseList(*inner, field->message_type()->field(0), field);
-    if (structure.tuple()) return ParseTuple(*inner, field);
-    if (structure.variant()) return ParseVariant(*inner, field);
-    return ParseBracketedStruct(*inner, /*positional=*/!structure.no_positional(), field);
+    DynamicMessage& inner = message.PutMessage(field);
+    const MessageOption structure = StructureOf(field->message_type());
+    if (structure.wrapper()) return ParseList(inner, field->message_type()->field(0), field);
+    if (structure.tuple()) return ParseTuple(inner, field);
+    if (structure.variant()) return ParseVariant(inner, field);
+    return ParseBracketedStruct(inner, /*positional=*/!structure.no_positional(), field);
   }
 
   // [key=value,...]; nothing at all means the defaults.
-  absl::Status ParseBracketedStruct(Message& message, bool positional,
+  absl::Status ParseBracketedStruct(DynamicMessage& message, bool positional,
                                     const FieldDescriptor* owner) {
     if (AtSeparator()) {
       // An empty struct lacks its required keys; reading nothing says which.
@@ -203,7 +195,7 @@ class Parser {
     return Take(']') ? absl::OkStatus() : Expected("']'");
   }
 
-  absl::Status ParseTuple(Message& message, const FieldDescriptor* owner) {
+  absl::Status ParseTuple(DynamicMessage& message, const FieldDescriptor* owner) {
     const Descriptor* type = message.GetDescriptor();
     if (!Take('['))
       return Expected(absl::StrCat("'[' of ", type->field_count(), " values for ", Key(owner)));
@@ -221,7 +213,7 @@ class Parser {
   }
 
   // `owner` is the key whose value it is, null at the top.
-  absl::Status ParseVariant(Message& message, const FieldDescriptor* owner) {
+  absl::Status ParseVariant(DynamicMessage& message, const FieldDescriptor* owner) {
     const absl::string_view name = PeekIdentifier();
     const FieldDescriptor* variant = FindField(message.GetDescriptor(), name);
     if (variant == nullptr) {
@@ -231,20 +223,20 @@ class Parser {
                                              absl::StrJoin(names, ", "), DidYouMean(name, names)));
     }
     position_ += name.size();
-    Message* inner = message.GetReflection()->MutableMessage(&message, variant);
+    DynamicMessage& inner = message.PutMessage(variant);
     if (IsPlainVariant(variant)) return AtSeparator() ? absl::OkStatus() : ExpectedSeparator();
-    if (StructureOf(variant->message_type()).tuple()) return ParseTuple(*inner, variant);
-    return ParseBracketedStruct(*inner, /*positional=*/false, variant);
+    if (StructureOf(variant->message_type()).tuple()) return ParseTuple(inner, variant);
+    return ParseBracketedStruct(inner, /*positional=*/false, variant);
   }
 
-  absl::Status ParseScalar(Message& message, const FieldDescriptor* field) {
+  absl::Status ParseScalar(DynamicMessage& message, const FieldDescriptor* field) {
     const size_t start = position_;
     const absl::string_view token = PeekToken();
     position_ += token.size();
     return Locate(SetValue(message, field, token), field, start);
   }
 
-  absl::Status ParseString(Message& message, const FieldDescriptor* field) {
+  absl::Status ParseString(DynamicMessage& message, const FieldDescriptor* field) {
     const size_t start = position_;
     std::string value;
     if (At('"')) {
@@ -300,7 +292,7 @@ class Parser {
 
 }  // namespace
 
-absl::Status ParseKeyValue(absl::string_view text, Message& message) {
+absl::Status ParseKeyValue(absl::string_view text, DynamicMessage& message) {
   return Parser(text).ParseAll(message);
 }
 

@@ -1,5 +1,4 @@
-// The key=value language of option values (crosvm.md 4.1), read into a protobuf message by
-// reflection.
+// The key=value language of option values (crosvm.md 4.1), read into a message by its schema.
 //
 //   SerialConfig serial;
 //   RETURN_IF_ERROR(ParseKeyValue("file,path=/tmp/log,num=2,console", serial));
@@ -23,12 +22,18 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "google/protobuf/message.h"
+#include "devices/module/dynamic_message.h"
 
 namespace touchstone {
 
 // Reads `text` into `message`, which must be empty. After an error its content is unspecified.
-absl::Status ParseKeyValue(absl::string_view text, google::protobuf::Message& message);
+absl::Status ParseKeyValue(absl::string_view text, DynamicMessage& message);
+
+// The same for a message that has a class (dynamic_message.h).
+template <typename Proto>
+absl::Status ParseKeyValue(absl::string_view text, Proto& message) {
+  return EditAsTree(message, [&](DynamicMessage& tree) { return ParseKeyValue(text, tree); });
+}
 
 }  // namespace touchstone
 

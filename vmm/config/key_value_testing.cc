@@ -5,74 +5,50 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "google/protobuf/descriptor.h"
 #include "vmm/config/schema.h"
 
 namespace touchstone {
 namespace {
 
-using google::protobuf::Descriptor;
-using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-using google::protobuf::Reflection;
+std::string FormatField(const DynamicMessage& message, const FieldDescriptor* field);
 
-std::string FormatField(const Message& message, const FieldDescriptor* field);
-
-std::string FormatMessage(const Message& message) {
-  const MessageOption& structure = StructureOf(message.GetDescriptor());
+std::string FormatMessage(const DynamicMessage& message) {
+  const MessageOption structure = StructureOf(message.GetDescriptor());
   const Descriptor* type = message.GetDescriptor();
   if (structure.wrapper()) return FormatField(message, type->field(0));
   if (!structure.variant()) return absl::StrCat("[", FormatKeyValue(message), "]");
-  std::vector<const FieldDescriptor*> set;
-  message.GetReflection()->ListFields(message, &set);
+  const std::vector<const FieldDescriptor*> set = message.ListFields();
   if (set.empty()) return "";
   if (IsPlainVariant(set[0])) return NameOf(set[0]);
-  return absl::StrCat(NameOf(set[0]),
-                      FormatMessage(message.GetReflection()->GetMessage(message, set[0])));
+  return absl::StrCat(NameOf(set[0]), FormatMessage(message.GetMessage(set[0])));
 }
 
-// `index` is -1 for a field that is not repeated.
-std::string FormatOne(const Message& message, const FieldDescriptor* field, int index) {
-  const Reflection* reflection = message.GetReflection();
-  const bool one = index < 0;
+std::string FormatOne(const DynamicMessage& message, const FieldDescriptor* field, int index) {
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_BOOL:
-      return (one ? reflection->GetBool(message, field)
-                  : reflection->GetRepeatedBool(message, field, index))
-                 ? "true"
-                 : "false";
+      return message.GetBool(field, index) ? "true" : "false";
     case FieldDescriptor::CPPTYPE_INT32:
-      return absl::StrCat(one ? reflection->GetInt32(message, field)
-                              : reflection->GetRepeatedInt32(message, field, index));
     case FieldDescriptor::CPPTYPE_INT64:
-      return absl::StrCat(one ? reflection->GetInt64(message, field)
-                              : reflection->GetRepeatedInt64(message, field, index));
+      return absl::StrCat(message.GetSigned(field, index));
     case FieldDescriptor::CPPTYPE_UINT32:
-      return absl::StrCat(one ? reflection->GetUInt32(message, field)
-                              : reflection->GetRepeatedUInt32(message, field, index));
     case FieldDescriptor::CPPTYPE_UINT64:
-      return absl::StrCat(one ? reflection->GetUInt64(message, field)
-                              : reflection->GetRepeatedUInt64(message, field, index));
+      return absl::StrCat(message.GetNumber(field, index));
     case FieldDescriptor::CPPTYPE_ENUM:
-      return NameOf(one ? reflection->GetEnum(message, field)
-                        : reflection->GetRepeatedEnum(message, field, index));
+      return NameOf(message.GetEnum(field, index));
     case FieldDescriptor::CPPTYPE_MESSAGE:
-      return FormatMessage(one ? reflection->GetMessage(message, field)
-                               : reflection->GetRepeatedMessage(message, field, index));
+      return FormatMessage(message.GetMessage(field, index));
     default:
       return absl::StrCat(
           "\"",
-          absl::StrReplaceAll(one ? reflection->GetString(message, field)
-                                  : reflection->GetRepeatedString(message, field, index),
-                              {{"\\", "\\\\"}, {"\"", "\\\""}}),
+          absl::StrReplaceAll(message.GetText(field, index), {{"\\", "\\\\"}, {"\"", "\\\""}}),
           "\"");
   }
 }
 
-std::string FormatField(const Message& message, const FieldDescriptor* field) {
-  if (!field->is_repeated()) return FormatOne(message, field, -1);
+std::string FormatField(const DynamicMessage& message, const FieldDescriptor* field) {
+  if (!field->is_repeated()) return FormatOne(message, field, 0);
   std::vector<std::string> elements;
-  for (int i = 0; i < message.GetReflection()->FieldSize(message, field); ++i) {
+  for (int i = 0; i < message.FieldSize(field); ++i) {
     elements.push_back(FormatOne(message, field, i));
   }
   return absl::StrCat("[", absl::StrJoin(elements, ","), "]");
@@ -80,12 +56,10 @@ std::string FormatField(const Message& message, const FieldDescriptor* field) {
 
 }  // namespace
 
-std::string FormatKeyValue(const Message& message) {
+std::string FormatKeyValue(const DynamicMessage& message) {
   const bool tuple = StructureOf(message.GetDescriptor()).tuple();
-  std::vector<const FieldDescriptor*> fields;
-  message.GetReflection()->ListFields(message, &fields);
   std::vector<std::string> parts;
-  for (const FieldDescriptor* field : fields) {
+  for (const FieldDescriptor* field : message.ListFields()) {
     const std::string text = FormatField(message, field);
     parts.push_back(tuple ? text : absl::StrCat(NameOf(field), "=", text));
   }

@@ -5,12 +5,18 @@
 
 #include <string>
 
-#include "google/protobuf/message.h"
+#include "devices/module/dynamic_message.h"
 
 namespace touchstone {
 
 // A text that ParseKeyValue reads as `message`: all present fields with their keys, strings quoted.
-std::string FormatKeyValue(const google::protobuf::Message& message);
+std::string FormatKeyValue(const DynamicMessage& message);
+
+// The same for a message that has a class.
+template <typename Proto>
+std::string FormatKeyValue(const Proto& message) {
+  return FormatKeyValue(ToTree(message));
+}
 
 }  // namespace touchstone
 

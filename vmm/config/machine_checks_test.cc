@@ -1,9 +1,10 @@
 #include "vmm/config/machine_checks.h"
 
 #include "absl/strings/str_cat.h"
+#include "devices/module/text_proto.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
+#include "vmm/config/config_schema.h"
 
 namespace touchstone {
 namespace {
@@ -20,7 +21,7 @@ std::vector<std::string> Check(const RunConfig& config) {
 
 RunConfig Config(const std::string& text) {
   RunConfig config;
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &config)) << text;
+  EXPECT_TRUE(ReadTextProto(text, config).ok()) << text;
   return config;
 }
 

@@ -1,23 +1,15 @@
 #include "vmm/config/merge.h"
 
-#include <vector>
-
-#include "google/protobuf/descriptor.h"
 #include "vmm/config/schema.h"
 
 namespace touchstone {
 
-using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-
-void MergeOptions(const Message& later, Message& into) {
-  std::vector<const FieldDescriptor*> fields;
-  later.GetReflection()->ListFields(later, &fields);
-  for (const FieldDescriptor* field : fields) {
+void MergeOptions(const DynamicMessage& later, DynamicMessage& into) {
+  for (const FieldDescriptor* field : later.ListFields()) {
     // MergeFrom would mix the keys of two structs, and append to a list of ranges, which is one
     // value.
     if (!field->is_repeated() || OptionOf(field).grammar() == GRAMMAR_RANGES)
-      into.GetReflection()->ClearField(&into, field);
+      into.ClearField(field);
   }
   into.MergeFrom(later);
 }

@@ -3,13 +3,13 @@
 #ifndef TOUCHSTONE_VMM_CONFIG_MERGE_H_
 #define TOUCHSTONE_VMM_CONFIG_MERGE_H_
 
-#include "google/protobuf/message.h"
+#include "devices/module/dynamic_message.h"
 
 namespace touchstone {
 
 // What `later` has takes the place of the same option of `into`, whole; what may be given again is
 // appended. Options that `later` has not stay. REQUIRES: both are of the same type.
-void MergeOptions(const google::protobuf::Message& later, google::protobuf::Message& into);
+void MergeOptions(const DynamicMessage& later, DynamicMessage& into);
 
 }  // namespace touchstone
 

@@ -2,37 +2,39 @@
 
 #include <string>
 
-#include "google/protobuf/text_format.h"
+#include "devices/module/dynamic_message.h"
+#include "devices/module/text_proto.h"
 #include "gtest/gtest.h"
-#include "vmm/config/key_value_test.pb.h"
+#include "vmm/config/config_schema.h"
+#include "vmm/config/key_value_test_schema.h"
 
 namespace touchstone {
 namespace {
 
-TestOptions Options(const std::string& text_proto) {
-  TestOptions options;
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text_proto, &options)) << text_proto;
+DynamicMessage Options(const std::string& text_proto) {
+  DynamicMessage options(SchemaOf<TestOptions>());
+  EXPECT_EQ(ReadTextProto(text_proto, options), absl::OkStatus()) << text_proto;
   return options;
 }
 
 TEST(MergeOptions, ReplacesWholeValuesAndAppendsLists) {
-  TestOptions options =
+  DynamicMessage options =
       Options("target: 'a' s { path: 'p' n: 1 } word: 'one' cpu: 0 cpu: 1 quick: true");
 
   MergeOptions(Options("s { path: 'q' } word: 'two' cpu: 7 bias: -1"), options);
 
-  EXPECT_EQ(options.DebugString(),
-            Options("target: 'a' s { path: 'q' } word: 'one' word: 'two' cpu: 7 quick: true "
-                    "bias: -1")
-                .DebugString());
+  EXPECT_EQ(WriteTextProto(options),
+            WriteTextProto(
+                Options("target: 'a' s { path: 'q' } word: 'one' word: 'two' cpu: 7 quick: true "
+                        "bias: -1")));
 }
 
 TEST(MergeOptions, KeepsWhatTheLaterHasNot) {
-  TestOptions options = Options("target: 'a' word: 'one' cpu: 0");
+  DynamicMessage options = Options("target: 'a' word: 'one' cpu: 0");
 
-  MergeOptions(TestOptions(), options);
+  MergeOptions(Options(""), options);
 
-  EXPECT_EQ(options.DebugString(), Options("target: 'a' word: 'one' cpu: 0").DebugString());
+  EXPECT_EQ(WriteTextProto(options), WriteTextProto(Options("target: 'a' word: 'one' cpu: 0")));
 }
 
 }  // namespace

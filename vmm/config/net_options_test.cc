@@ -2,15 +2,16 @@
 
 #include <string>
 
-#include "google/protobuf/text_format.h"
+#include "devices/module/text_proto.h"
 #include "gtest/gtest.h"
+#include "vmm/config/config_schema.h"
 
 namespace touchstone {
 namespace {
 
 RunConfig Config(const std::string& text) {
   RunConfig config;
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &config));
+  EXPECT_TRUE(ReadTextProto(text, config).ok());
   return config;
 }
 
@@ -19,7 +20,7 @@ std::string Gathered(const std::string& text) {
   GatherNets(config);
   GatherNets(config);
   std::string nets;
-  for (const NetConfig& net : config.net()) nets += net.ShortDebugString() + "\n";
+  for (const NetConfig& net : config.net()) nets += WriteTextProto(net) + "\n";
   return nets;
 }
 

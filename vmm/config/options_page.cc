@@ -7,14 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "google/protobuf/descriptor.h"
 #include "vmm/config/schema.h"
 
 namespace touchstone {
 namespace {
-
-using google::protobuf::Descriptor;
-using google::protobuf::FieldDescriptor;
 
 // For a cell of a table.
 std::string Cell(absl::string_view text) {
@@ -31,7 +27,7 @@ bool IsSwitch(const FieldDescriptor* option) {
 }
 
 std::string Usage(const FieldDescriptor* option) {
-  const FieldOption& info = OptionOf(option);
+  const FieldOption info = OptionOf(option);
   if (info.positional()) return Code(ValueNameOf(option));
   std::string usage = info.has_short_flag() ? absl::StrCat("-", info.short_flag(), ", ") : "";
   absl::StrAppend(&usage, "--", NameOf(option));
@@ -40,13 +36,13 @@ std::string Usage(const FieldDescriptor* option) {
 }
 
 std::string FateText(const FieldDescriptor* option) {
-  const FieldOption& info = OptionOf(option);
+  const FieldOption info = OptionOf(option);
   if (info.has_works()) return absl::StrCat("works: ", Code(info.works()));
   return Cell(RefusalOf(option));
 }
 
 std::string HelpCell(const FieldDescriptor* field) {
-  const FieldOption& info = OptionOf(field);
+  const FieldOption info = OptionOf(field);
   std::string text = Cell(info.help());
   if (info.required()) absl::StrAppend(&text, "; required");
   const std::string default_text = DefaultText(field);
@@ -55,7 +51,7 @@ std::string HelpCell(const FieldDescriptor* field) {
   if (!info.alias().empty()) {
     absl::StrAppend(&text, "; also ", Code(absl::StrJoin(info.alias(), ", ")));
   }
-  for (const OlderOption& older : info.older()) {
+  for (const OlderOption older : info.older()) {
     absl::StrAppend(
         &text, "; ",
         Code(absl::StrCat("--", older.name(),
@@ -88,7 +84,7 @@ struct Counts {
 Counts Count(const std::vector<const FieldDescriptor*>& options) {
   Counts counts;
   for (const FieldDescriptor* option : options) {
-    const int names = 1 + OptionOf(option).older_size();
+    const int names = 1 + static_cast<int>(OptionOf(option).older().size());
     counts.works += OptionOf(option).has_works() ? names : 0;
     counts.planned += OptionOf(option).has_planned() ? names : 0;
     counts.unavailable += OptionOf(option).has_unavailable() ? names : 0;
@@ -111,12 +107,12 @@ std::string OptionsPage(OptionTypes types) {
       counts.planned, " are not implemented yet and ", counts.unavailable,
       " cannot be on this platform; giving one of those is refused with that reason. The test ",
       "beside an option that works proves it. Defaults, keys and values are those of crosvm.\n");
-  std::vector<std::string> groups;
+  std::vector<absl::string_view> groups;
   for (const FieldDescriptor* option : options) {
-    const std::string& group = OptionOf(option).group();
+    const absl::string_view group = OptionOf(option).group();
     if (std::find(groups.begin(), groups.end(), group) == groups.end()) groups.push_back(group);
   }
-  for (const std::string& group : groups) {
+  for (const absl::string_view group : groups) {
     absl::StrAppend(&out, "\n## ", group, "\n\n| option | what it does | fate |\n|---|---|---|\n");
     std::string keys;
     for (const FieldDescriptor* option : options) {

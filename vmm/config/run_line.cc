@@ -1,7 +1,6 @@
 #include "vmm/config/run_line.h"
 
 #include "base/status.h"
-#include "google/protobuf/descriptor.h"
 #include "vmm/config/refused_options.h"
 
 namespace touchstone {
@@ -10,14 +9,15 @@ absl::StatusOr<RunLine> ReadRunLine(Arguments arguments, const ConfigFiles::Read
   RunLine line;
   RefusedOptions refused;
   ConfigFiles files(read_file, &refused);
-  const auto load = [&](const google::protobuf::FieldDescriptor& option) {
+  DynamicMessage config(SchemaOf<RunConfig>());
+  const auto load = [&](const FieldDescriptor& option) {
     if (option.number() != RunConfig::kCfgFieldNumber) return absl::OkStatus();
-    return files.Load(line.config.cfg(line.config.cfg_size() - 1), line.config);
+    return files.Load(config.GetText(&option, config.FieldSize(&option) - 1), config);
   };
-  RETURN_IF_ERROR(
-      ParseCommandLine(arguments, line.config,
-                       {.warnings = &line.warnings, .refused = &refused, .after_option = load}));
-  files.Finish(line.config);
+  RETURN_IF_ERROR(ParseCommandLine(
+      arguments, config, {.warnings = &line.warnings, .refused = &refused, .after_option = load}));
+  files.Finish(config);
+  line.config = ToProto<RunConfig>(config);
   if (line.config.has_balloon_bias_mib()) {
     line.warnings.push_back("--balloon-bias-mib has no effect: nothing reads it on Linux");
   }

@@ -5,9 +5,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "devices/module/text_proto.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
+#include "vmm/config/config_schema.h"
 
 namespace touchstone {
 namespace {
@@ -33,15 +34,18 @@ TEST(RunLine, JoinsFilesAndArguments) {
   const std::vector<absl::string_view> arguments = {"-p",     "mine",   "--block", "one", "--cfg=a",
                                                     "--root", "middle", "--cfg",   "b",   "k"};
   RunConfig expected;
-  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
-      "kernel: 'k' params: 'a' params: 'b' params: 'mine' mem { size: 64 } block { path: 'one' } "
-      "block { path: 'a' } block { path: 'middle' ro: true root: true } block { path: 'b' }",
-      &expected));
+  ASSERT_EQ(
+      ReadTextProto(
+          "kernel: 'k' params: 'a' params: 'b' params: 'mine' mem { size: 64 } block { path: 'one' "
+          "} "
+          "block { path: 'a' } block { path: 'middle' ro: true root: true } block { path: 'b' }",
+          expected),
+      absl::OkStatus());
 
   const absl::StatusOr<RunLine> line = ReadRunLine(arguments, ReadFile);
 
   ASSERT_TRUE(line.ok()) << line.status();
-  EXPECT_EQ(line->config.DebugString(), expected.DebugString());
+  EXPECT_EQ(WriteTextProto(line->config), WriteTextProto(expected));
   EXPECT_THAT(line->warnings, ElementsAre("--root is deprecated: use --block PATH,ro,root"));
   EXPECT_THAT(line->refused, IsEmpty());
 }

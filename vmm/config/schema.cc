@@ -11,11 +11,6 @@
 namespace touchstone {
 namespace {
 
-using google::protobuf::Descriptor;
-using google::protobuf::EnumDescriptor;
-using google::protobuf::EnumValueDescriptor;
-using google::protobuf::FieldDescriptor;
-
 // Of a FieldOption or an EnumValueOption.
 template <typename Option>
 std::string Refusal(const Option& option) {
@@ -36,23 +31,17 @@ bool IsRefused(const Option& option) {
 
 }  // namespace
 
-const FieldOption& OptionOf(const FieldDescriptor* field) {
-  return field->options().GetExtension(option);
-}
+FieldOption OptionOf(const FieldDescriptor* field) { return field->option(); }
 
-const EnumValueOption& OptionOf(const EnumValueDescriptor* enum_value) {
-  return enum_value->options().GetExtension(value);
-}
+EnumValueOption OptionOf(const EnumValueDescriptor* enum_value) { return enum_value->option(); }
 
-const MessageOption& StructureOf(const Descriptor* message) {
-  return message->options().GetExtension(structure);
-}
+MessageOption StructureOf(const Descriptor* message) { return message->option(); }
 
-const std::string& NameOf(const FieldDescriptor* field) { return field->json_name(); }
+std::string NameOf(const FieldDescriptor* field) { return std::string(field->json_name()); }
 
 std::string NameOf(const EnumValueDescriptor* enum_value) {
-  const EnumValueOption& info = OptionOf(enum_value);
-  if (info.has_name()) return info.name();
+  const EnumValueOption info = OptionOf(enum_value);
+  if (info.has_name()) return std::string(info.name());
   return absl::StrReplaceAll(absl::AsciiStrToLower(enum_value->name()), {{"_", "-"}});
 }
 
@@ -64,10 +53,10 @@ std::string RefusalOf(const EnumValueDescriptor* enum_value) {
 
 const FieldDescriptor* FindField(const Descriptor* message, absl::string_view name) {
   for (int i = 0; i < message->field_count(); ++i) {
-    if (NameOf(message->field(i)) == name) return message->field(i);
+    if (message->field(i)->json_name() == name) return message->field(i);
   }
   for (int i = 0; i < message->field_count(); ++i) {
-    for (const std::string& alias : OptionOf(message->field(i)).alias()) {
+    for (const absl::string_view alias : OptionOf(message->field(i)).alias()) {
       if (alias == name) return message->field(i);
     }
   }
@@ -79,7 +68,7 @@ const EnumValueDescriptor* FindValue(const EnumDescriptor* type, absl::string_vi
     if (NameOf(type->value(i)) == name) return type->value(i);
   }
   for (int i = 0; i < type->value_count(); ++i) {
-    for (const std::string& alias : OptionOf(type->value(i)).alias()) {
+    for (const absl::string_view alias : OptionOf(type->value(i)).alias()) {
       if (alias == name) return type->value(i);
     }
   }
@@ -129,7 +118,7 @@ NumberLimits LimitsOf(const FieldDescriptor* field) {
     default:
       break;
   }
-  const FieldOption& info = OptionOf(field);
+  const FieldOption info = OptionOf(field);
   if (info.has_min()) limits.min = std::max(limits.min, info.min());
   if (info.has_max()) limits.max = std::min(limits.max, info.max());
   return limits;
@@ -137,7 +126,7 @@ NumberLimits LimitsOf(const FieldDescriptor* field) {
 
 bool IsPlainStruct(const FieldDescriptor* field) {
   if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return false;
-  const MessageOption& structure = StructureOf(field->message_type());
+  const MessageOption structure = StructureOf(field->message_type());
   return !structure.variant() && !structure.tuple() && !structure.wrapper();
 }
 
@@ -160,7 +149,7 @@ std::string AcceptedText(const FieldDescriptor* field) {
       return absl::StrCat("[", absl::StrJoin(FieldNames(field->message_type()), ","), "]");
     default: {
       const NumberLimits limits = LimitsOf(field);
-      const std::string& unit = OptionOf(field).unit();
+      const absl::string_view unit = OptionOf(field).unit();
       return absl::StrCat("a number ", unit.empty() ? "" : "of ", unit, unit.empty() ? "" : " ",
                           "from ", limits.min, " to ", limits.max);
     }
@@ -168,32 +157,30 @@ std::string AcceptedText(const FieldDescriptor* field) {
 }
 
 std::string DefaultText(const FieldDescriptor* field) {
-  const FieldOption& info = OptionOf(field);
-  if (info.has_default_text()) return info.default_text();
+  const FieldOption info = OptionOf(field);
+  if (info.has_default_text()) return std::string(info.default_text());
   if (!field->has_default_value()) return "";
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_BOOL:
       return field->default_value_bool() ? "true" : "false";
     case FieldDescriptor::CPPTYPE_INT32:
-      return absl::StrCat(field->default_value_int32());
     case FieldDescriptor::CPPTYPE_INT64:
-      return absl::StrCat(field->default_value_int64());
+      return absl::StrCat(field->default_value_signed());
     case FieldDescriptor::CPPTYPE_UINT32:
-      return absl::StrCat(field->default_value_uint32());
     case FieldDescriptor::CPPTYPE_UINT64:
-      return absl::StrCat(field->default_value_uint64());
+      return absl::StrCat(field->default_value_unsigned());
     case FieldDescriptor::CPPTYPE_ENUM:
       return NameOf(field->default_value_enum());
     case FieldDescriptor::CPPTYPE_STRING:
-      return field->default_value_string();
+      return std::string(field->default_value_string());
     default:
       return "";
   }
 }
 
 std::string ValueNameOf(const FieldDescriptor* field) {
-  const FieldOption& info = OptionOf(field);
-  if (info.has_value_name()) return info.value_name();
+  const FieldOption info = OptionOf(field);
+  if (info.has_value_name()) return std::string(info.value_name());
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_BOOL:
       return "true|false";
@@ -203,7 +190,7 @@ std::string ValueNameOf(const FieldDescriptor* field) {
       return "TEXT";
     case FieldDescriptor::CPPTYPE_MESSAGE: {
       const Descriptor* type = field->message_type();
-      const MessageOption& structure = StructureOf(type);
+      const MessageOption structure = StructureOf(type);
       if (structure.variant()) return absl::StrJoin(FieldNames(type), "|");
       if (structure.wrapper()) return absl::StrCat("[", ValueNameOf(type->field(0)), ",...]");
       if (structure.tuple()) {
@@ -218,7 +205,7 @@ std::string ValueNameOf(const FieldDescriptor* field) {
       return absl::StrCat(NameOf(type->field(0)), "=", ValueNameOf(type->field(0)));
     }
     default:
-      return info.has_unit() ? info.unit() : "N";
+      return info.has_unit() ? std::string(info.unit()) : "N";
   }
 }
 

@@ -1,7 +1,7 @@
-// Reading the field options of devices/module/options.proto: the only door from descriptors to
-// names, limits and help.
+// What the schema (devices/module/descriptor.h) says of names, limits and help: the only door from
+// descriptors to them.
 //
-// Thread-safe: descriptors are immutable.
+// Thread-safe: descriptors are constants.
 
 #ifndef TOUCHSTONE_VMM_CONFIG_SCHEMA_H_
 #define TOUCHSTONE_VMM_CONFIG_SCHEMA_H_
@@ -11,61 +11,58 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "devices/module/options.pb.h"
-#include "google/protobuf/descriptor.h"
+#include "devices/module/descriptor.h"
 
 namespace touchstone {
 
-const FieldOption& OptionOf(const google::protobuf::FieldDescriptor* field);
-const EnumValueOption& OptionOf(const google::protobuf::EnumValueDescriptor* value);
-const MessageOption& StructureOf(const google::protobuf::Descriptor* message);
+FieldOption OptionOf(const FieldDescriptor* field);
+EnumValueOption OptionOf(const EnumValueDescriptor* value);
+MessageOption StructureOf(const Descriptor* message);
 
 // The name as a key, as a long option without its hyphens, and in JSON.
-const std::string& NameOf(const google::protobuf::FieldDescriptor* field);
-std::string NameOf(const google::protobuf::EnumValueDescriptor* value);
+std::string NameOf(const FieldDescriptor* field);
+std::string NameOf(const EnumValueDescriptor* value);
 
 // Why giving it is refused: "not implemented yet", "not on this platform: Windows only"; empty when
 // it is not.
-std::string RefusalOf(const google::protobuf::FieldDescriptor* field);
-std::string RefusalOf(const google::protobuf::EnumValueDescriptor* value);
+std::string RefusalOf(const FieldDescriptor* field);
+std::string RefusalOf(const EnumValueDescriptor* value);
 
 // The field of that name or alias, or null.
-const google::protobuf::FieldDescriptor* FindField(const google::protobuf::Descriptor* message,
-                                                   absl::string_view name);
-const google::protobuf::EnumValueDescriptor* FindValue(const google::protobuf::EnumDescriptor* type,
-                                                       absl::string_view name);
+const FieldDescriptor* FindField(const Descriptor* message, absl::string_view name);
+const EnumValueDescriptor* FindValue(const EnumDescriptor* type, absl::string_view name);
 
 // Names of all fields, in the order of the schema, without those that are refused.
-std::vector<std::string> FieldNames(const google::protobuf::Descriptor* message);
+std::vector<std::string> FieldNames(const Descriptor* message);
 // Names of all values without those that are refused.
-std::vector<std::string> ValueNames(const google::protobuf::EnumDescriptor* type);
+std::vector<std::string> ValueNames(const EnumDescriptor* type);
 
 // The numbers that a field of an integer type accepts: the limits of its type and of its option.
 struct NumberLimits {
   int64_t min;
   uint64_t max;
 };
-NumberLimits LimitsOf(const google::protobuf::FieldDescriptor* field);
+NumberLimits LimitsOf(const FieldDescriptor* field);
 
-bool IsInteger(const google::protobuf::FieldDescriptor* field);
-bool IsSigned(const google::protobuf::FieldDescriptor* field);
+bool IsInteger(const FieldDescriptor* field);
+bool IsSigned(const FieldDescriptor* field);
 
 // True for a message that is read as key=value,key=value: none of the special forms of
 // MessageOption.
-bool IsPlainStruct(const google::protobuf::FieldDescriptor* field);
+bool IsPlainStruct(const FieldDescriptor* field);
 
 // True for a variant (MessageOption.variant) without data.
-bool IsPlainVariant(const google::protobuf::FieldDescriptor* variant);
+bool IsPlainVariant(const FieldDescriptor* variant);
 
 // What is accepted for one value of the field: "a number from 1 to 4", "one of file, sink", "true
 // or false", "a text".
-std::string AcceptedText(const google::protobuf::FieldDescriptor* field);
+std::string AcceptedText(const FieldDescriptor* field);
 
 // The default as help and documents show it; empty when there is none.
-std::string DefaultText(const google::protobuf::FieldDescriptor* field);
+std::string DefaultText(const FieldDescriptor* field);
 
 // The value's placeholder in help and errors: "PATH", "MiB", "N", "size=MiB", "file|sink".
-std::string ValueNameOf(const google::protobuf::FieldDescriptor* field);
+std::string ValueNameOf(const FieldDescriptor* field);
 
 }  // namespace touchstone
 

@@ -1,39 +1,12 @@
 #include "vmm/config/schema_check.h"
 
-#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/descriptor.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/wire_format_lite.h"
 #include "vmm/config/schema.h"
 
 namespace touchstone {
 namespace {
-
-using google::protobuf::Descriptor;
-using google::protobuf::EnumValueDescriptor;
-using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-using google::protobuf::Reflection;
-using google::protobuf::internal::WireFormatLite;
-using google::protobuf::io::CodedInputStream;
-
-// The numbers of the fields that are set. Reflection says it too, but builds the descriptors of
-// every message that a repeated field could hold, which is most of what starting up takes.
-std::set<int> SetFields(const Message& message) {
-  std::string bytes;
-  message.SerializePartialToString(&bytes);
-  CodedInputStream stream(reinterpret_cast<const uint8_t*>(bytes.data()),
-                          static_cast<int>(bytes.size()));
-  std::set<int> numbers;
-  while (const uint32_t tag = stream.ReadTag()) {
-    numbers.insert(WireFormatLite::GetTagFieldNumber(tag));
-    if (!WireFormatLite::SkipField(&stream, tag)) break;
-  }
-  return numbers;
-}
 
 class Checker {
  public:
@@ -41,12 +14,11 @@ class Checker {
 
   // `path` names the message: "" for the whole, "--serial: " for an option, "--serial: output." for
   // a struct in it.
-  void CheckMessage(const Message& message, const std::string& path) {
+  void CheckMessage(const DynamicMessage& message, const std::string& path) {
     const Descriptor* type = message.GetDescriptor();
-    const std::set<int> present = SetFields(message);
     for (int i = 0; i < type->field_count(); ++i) {
       const FieldDescriptor* field = type->field(i);
-      if (present.count(field->number()) == 0) {
+      if (!message.HasField(field)) {
         if (OptionOf(field).required()) {
           errors_.push_back(absl::StrCat(FieldPath(field, path), " is missing"));
         }
@@ -59,9 +31,9 @@ class Checker {
         errors_.push_back(absl::StrCat(name, ": ", refusal));
         continue;
       }
-      const int count =
-          field->is_repeated() ? message.GetReflection()->FieldSize(message, field) : 1;
-      for (int index = 0; index < count; ++index) CheckElement(message, field, index, name);
+      for (int index = 0; index < message.FieldSize(field); ++index) {
+        CheckElement(message, field, index, name);
+      }
     }
   }
 
@@ -71,35 +43,20 @@ class Checker {
     return path.empty() ? absl::StrCat("--", NameOf(field)) : absl::StrCat(path, NameOf(field));
   }
 
-  void CheckElement(const Message& message, const FieldDescriptor* field, int index,
+  void CheckElement(const DynamicMessage& message, const FieldDescriptor* field, int index,
                     const std::string& name) {
-    const Reflection* reflection = message.GetReflection();
-    const bool repeated = field->is_repeated();
     switch (field->cpp_type()) {
       case FieldDescriptor::CPPTYPE_MESSAGE:
-        return CheckMessage(repeated ? reflection->GetRepeatedMessage(message, field, index)
-                                     : reflection->GetMessage(message, field),
+        return CheckMessage(message.GetMessage(field, index),
                             absl::StrCat(name, name.find(':') == std::string::npos ? ": " : "."));
       case FieldDescriptor::CPPTYPE_ENUM:
-        return CheckEnum(repeated ? reflection->GetRepeatedEnum(message, field, index)
-                                  : reflection->GetEnum(message, field),
-                         name);
+        return CheckEnum(message.GetEnum(field, index), name);
       case FieldDescriptor::CPPTYPE_INT32:
-        return CheckSigned(field, name,
-                           repeated ? reflection->GetRepeatedInt32(message, field, index)
-                                    : reflection->GetInt32(message, field));
       case FieldDescriptor::CPPTYPE_INT64:
-        return CheckSigned(field, name,
-                           repeated ? reflection->GetRepeatedInt64(message, field, index)
-                                    : reflection->GetInt64(message, field));
+        return CheckSigned(field, name, message.GetSigned(field, index));
       case FieldDescriptor::CPPTYPE_UINT32:
-        return CheckUnsigned(field, name,
-                             repeated ? reflection->GetRepeatedUInt32(message, field, index)
-                                      : reflection->GetUInt32(message, field));
       case FieldDescriptor::CPPTYPE_UINT64:
-        return CheckUnsigned(field, name,
-                             repeated ? reflection->GetRepeatedUInt64(message, field, index)
-                                      : reflection->GetUInt64(message, field));
+        return CheckUnsigned(field, name, message.GetNumber(field, index));
       default:
         return;
     }
@@ -130,7 +87,7 @@ class Checker {
 
 }  // namespace
 
-void CheckSchema(const Message& config, std::vector<std::string>& errors) {
+void CheckSchema(const DynamicMessage& config, std::vector<std::string>& errors) {
   Checker(errors).CheckMessage(config, "");
 }
 

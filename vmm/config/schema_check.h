@@ -7,13 +7,19 @@
 #include <string>
 #include <vector>
 
-#include "google/protobuf/message.h"
+#include "devices/module/dynamic_message.h"
 
 namespace touchstone {
 
 // Appends a line for every number out of its range, every unavailable field or value, and every
 // missing required field.
-void CheckSchema(const google::protobuf::Message& config, std::vector<std::string>& errors);
+void CheckSchema(const DynamicMessage& config, std::vector<std::string>& errors);
+
+// The same for a message that has a class (dynamic_message.h).
+template <typename Proto>
+void CheckSchema(const Proto& config, std::vector<std::string>& errors) {
+  CheckSchema(ToTree(config), errors);
+}
 
 }  // namespace touchstone
 

@@ -12,6 +12,7 @@
 #include "devices/pci/pci_address.h"
 #include "devices/virtio/block/block_config.h"
 #include "devices/virtio/net/net_plan.h"
+#include "vmm/config/config_schema.h"
 #include "vmm/config/conflict_checks.h"
 #include "vmm/config/defaults.h"
 #include "vmm/config/kernel_command_line.h"
@@ -59,7 +60,7 @@ void CheckCpus(const RunConfig& config, Errors& errors) {
 std::string NameOfDevice(const SerialConfig& serial) {
   return absl::StrCat(
       "hardware=",
-      NameOf(SerialConfig::Hardware_descriptor()->FindValueByNumber(serial.hardware())),
+      NameOf(EnumSchemaOf<SerialConfig::Hardware>()->FindValueByNumber(serial.hardware())),
       ",num=", serial.num());
 }
 
@@ -71,7 +72,7 @@ void CheckSerialDevice(const SerialConfig& serial, Errors& errors) {
                           serial.type() == SerialConfig::UNIX ||
                           serial.type() == SerialConfig::UNIX_STREAM;
   const std::string type =
-      NameOf(SerialConfig::Type_descriptor()->FindValueByNumber(serial.type()));
+      NameOf(EnumSchemaOf<SerialConfig::Type>()->FindValueByNumber(serial.type()));
   if (is_serial && serial.num() > kComPorts) {
     errors.push_back(
         absl::StrCat(device, ": there are ", kComPorts, " serial ports, num is 1 to ", kComPorts));

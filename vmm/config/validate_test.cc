@@ -1,14 +1,14 @@
 #include "vmm/config/validate.h"
 
+#include "devices/module/text_proto.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
+#include "vmm/config/config_schema.h"
 #include "vmm/config/defaults.h"
 
 namespace touchstone {
 namespace {
 
-using ::google::protobuf::TextFormat;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Values;
@@ -17,7 +17,7 @@ constexpr HostLimits kHost = {.physical_address_bits = 40};
 
 RunConfig Config(const std::string& text_proto) {
   RunConfig config;
-  EXPECT_TRUE(TextFormat::ParseFromString(text_proto, &config)) << text_proto;
+  EXPECT_TRUE(ReadTextProto(text_proto, config).ok()) << text_proto;
   return config;
 }
 

@@ -13,11 +13,6 @@
 namespace touchstone {
 namespace {
 
-using google::protobuf::EnumValueDescriptor;
-using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-using google::protobuf::Reflection;
-
 // A list of ranges never grows beyond this, whatever the ranges say.
 constexpr int kMaxRangeElements = 65536;
 
@@ -41,43 +36,23 @@ absl::Status NotAccepted(const FieldDescriptor* field, absl::string_view text) {
   return absl::InvalidArgumentError(absl::StrCat(Quote(text), " is not ", AcceptedText(field)));
 }
 
-template <typename T>
-void Put(Message& message, const FieldDescriptor* field, T value,
-         void (Reflection::*set)(Message*, const FieldDescriptor*, T) const,
-         void (Reflection::*add)(Message*, const FieldDescriptor*, T) const) {
-  const Reflection* reflection = message.GetReflection();
-  (reflection->*(field->is_repeated() ? add : set))(&message, field, std::move(value));
-}
-
-void PutUnsigned(Message& message, const FieldDescriptor* field, uint64_t number) {
-  if (field->cpp_type() == FieldDescriptor::CPPTYPE_UINT32) {
-    Put<uint32_t>(message, field, static_cast<uint32_t>(number), &Reflection::SetUInt32,
-                  &Reflection::AddUInt32);
-  } else {
-    Put<uint64_t>(message, field, number, &Reflection::SetUInt64, &Reflection::AddUInt64);
-  }
-}
-
-absl::Status SetNumber(Message& message, const FieldDescriptor* field, absl::string_view text) {
+absl::Status SetNumber(DynamicMessage& message, const FieldDescriptor* field,
+                       absl::string_view text) {
   const NumberLimits limits = LimitsOf(field);
   if (!IsSigned(field)) {
     const auto number = ParseUnsigned(text, static_cast<uint64_t>(limits.min), limits.max);
     if (!number.has_value()) return NotAccepted(field, text);
-    PutUnsigned(message, field, *number);
+    message.PutNumber(field, *number);
     return absl::OkStatus();
   }
   const auto number = ParseSigned(text, limits.min, static_cast<int64_t>(limits.max));
   if (!number.has_value()) return NotAccepted(field, text);
-  if (field->cpp_type() == FieldDescriptor::CPPTYPE_INT32) {
-    Put<int32_t>(message, field, static_cast<int32_t>(*number), &Reflection::SetInt32,
-                 &Reflection::AddInt32);
-  } else {
-    Put<int64_t>(message, field, *number, &Reflection::SetInt64, &Reflection::AddInt64);
-  }
+  message.PutNumber(field, static_cast<uint64_t>(*number));
   return absl::OkStatus();
 }
 
-absl::Status AddRange(Message& message, const FieldDescriptor* field, absl::string_view text) {
+absl::Status AddRange(DynamicMessage& message, const FieldDescriptor* field,
+                      absl::string_view text) {
   const size_t hyphen = text.find('-');
   if (hyphen == absl::string_view::npos) return SetNumber(message, field, text);
   const NumberLimits limits = LimitsOf(field);
@@ -88,12 +63,12 @@ absl::Status AddRange(Message& message, const FieldDescriptor* field, absl::stri
     return absl::InvalidArgumentError(absl::StrCat(Quote(text), " is not ", AcceptedText(field),
                                                    ", nor a range LOW-HIGH of them"));
   }
-  const int size = message.GetReflection()->FieldSize(message, field);
+  const int size = message.FieldSize(field);
   if (*high - *low >= static_cast<uint64_t>(kMaxRangeElements - size)) {
     return absl::InvalidArgumentError(
         absl::StrCat(Quote(text), " makes a list of more than ", kMaxRangeElements, " numbers"));
   }
-  for (uint64_t number = *low; number <= *high; ++number) PutUnsigned(message, field, number);
+  for (uint64_t number = *low; number <= *high; ++number) message.PutNumber(field, number);
   return absl::OkStatus();
 }
 
@@ -116,11 +91,12 @@ std::optional<int64_t> ParseSigned(absl::string_view text, int64_t min, int64_t 
   return number;
 }
 
-absl::Status SetValue(Message& message, const FieldDescriptor* field, absl::string_view text) {
+absl::Status SetValue(DynamicMessage& message, const FieldDescriptor* field,
+                      absl::string_view text) {
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_BOOL:
       if (text != "true" && text != "false") return NotAccepted(field, text);
-      Put<bool>(message, field, text == "true", &Reflection::SetBool, &Reflection::AddBool);
+      message.PutNumber(field, text == "true" ? 1 : 0);
       return absl::OkStatus();
     case FieldDescriptor::CPPTYPE_ENUM: {
       const EnumValueDescriptor* enum_value = FindValue(field->enum_type(), text);
@@ -128,13 +104,11 @@ absl::Status SetValue(Message& message, const FieldDescriptor* field, absl::stri
         return absl::InvalidArgumentError(absl::StrCat(
             NotAccepted(field, text).message(), DidYouMean(text, ValueNames(field->enum_type()))));
       }
-      Put<const EnumValueDescriptor*>(message, field, enum_value, &Reflection::SetEnum,
-                                      &Reflection::AddEnum);
+      message.PutNumber(field, static_cast<uint64_t>(enum_value->number()));
       return absl::OkStatus();
     }
     case FieldDescriptor::CPPTYPE_STRING:
-      Put<std::string>(message, field, std::string(text), &Reflection::SetString,
-                       &Reflection::AddString);
+      message.PutText(field, text);
       return absl::OkStatus();
     default:
       if (!IsInteger(field)) {

@@ -8,8 +8,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "google/protobuf/descriptor.h"
-#include "google/protobuf/message.h"
+#include "devices/module/descriptor.h"
+#include "devices/module/dynamic_message.h"
 
 namespace touchstone {
 
@@ -23,8 +23,8 @@ std::optional<int64_t> ParseSigned(absl::string_view text, int64_t min, int64_t 
 // Grammar RANGES, "2-5" appends four numbers. Errors name the text and what is accepted; adding
 // which option or key is the caller's part. REQUIRES: the field belongs to the message and is no
 // message itself.
-absl::Status SetValue(google::protobuf::Message& message,
-                      const google::protobuf::FieldDescriptor* field, absl::string_view text);
+absl::Status SetValue(DynamicMessage& message, const FieldDescriptor* field,
+                      absl::string_view text);
 
 }  // namespace touchstone
 

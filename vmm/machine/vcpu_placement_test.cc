@@ -10,9 +10,10 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "devices/module/text_proto.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
+#include "vmm/config/config_schema.h"
 
 namespace touchstone {
 namespace {
@@ -21,7 +22,7 @@ using ::testing::HasSubstr;
 
 RunConfig Config(const std::string& text) {
   RunConfig config;
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &config));
+  EXPECT_TRUE(ReadTextProto(text, config).ok());
   return config;
 }
 

@@ -8,8 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/scoped_fd.h"
+#include "devices/module/text_proto.h"
+#include "devices/platform/fw_cfg/fw_cfg_schema.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 
 namespace touchstone {
@@ -25,7 +26,7 @@ using ::testing::SizeIs;
 FwCfgConfigs Values(const std::vector<std::string>& texts) {
   FwCfgConfigs configs;
   for (const std::string& text : texts) {
-    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, configs.Add()));
+    EXPECT_TRUE(ReadTextProto(text, *configs.Add()).ok());
   }
   return configs;
 }

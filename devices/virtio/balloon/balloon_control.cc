@@ -6,30 +6,15 @@
 #include <cstring>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/unix_socket.h"
-#include "google/protobuf/util/json_util.h"
+#include "devices/virtio/balloon/balloon_command.h"
 
 namespace touchstone {
 namespace {
-
-// The command, or why it is none.
-absl::StatusOr<BalloonCommand> Parse(absl::string_view text) {
-  BalloonCommand command;
-  // A command without operands is its name.
-  if (absl::StripAsciiWhitespace(text) == "\"Stats\"") text = R"({"Stats":{}})";
-  const auto status =
-      google::protobuf::util::JsonStringToMessage({text.data(), text.size()}, &command);
-  if (!status.ok()) return absl::InvalidArgumentError(status.ToString());
-  if (command.has_adjust() == command.has_stats()) {
-    return absl::InvalidArgumentError("neither Adjust nor Stats, or both");
-  }
-  return command;
-}
 
 std::string Quoted(absl::string_view text) {
   return absl::StrCat(
@@ -82,7 +67,7 @@ void BalloonControl::Readable() {
 }
 
 void BalloonControl::Obey(absl::string_view text) {
-  const absl::StatusOr<BalloonCommand> command = Parse(text);
+  const absl::StatusOr<BalloonCommand> command = ParseBalloonCommand(text);
   if (!command.ok()) {
     return Send(absl::StrCat("{\"Err\":", Quoted(command.status().message()), "}"));
   }

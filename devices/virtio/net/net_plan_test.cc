@@ -2,8 +2,9 @@
 
 #include <string>
 
+#include "devices/module/text_proto.h"
+#include "devices/virtio/net/net_schema.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 
 namespace touchstone {
@@ -15,7 +16,7 @@ using testing::IsEmpty;
 
 absl::StatusOr<NetPlan> Plan(const std::string& text) {
   NetConfig config;
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &config));
+  EXPECT_TRUE(ReadTextProto(text, config).ok());
   return PlanNet(config);
 }
 

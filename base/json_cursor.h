@@ -5,8 +5,8 @@
 //
 // Thread-compatible.
 
-#ifndef TOUCHSTONE_VMM_CONFIG_JSON_CURSOR_H_
-#define TOUCHSTONE_VMM_CONFIG_JSON_CURSOR_H_
+#ifndef TOUCHSTONE_BASE_JSON_CURSOR_H_
+#define TOUCHSTONE_BASE_JSON_CURSOR_H_
 
 #include <cstddef>
 #include <string>
@@ -60,4 +60,4 @@ class JsonCursor {
 
 }  // namespace touchstone
 
-#endif  // TOUCHSTONE_VMM_CONFIG_JSON_CURSOR_H_
+#endif  // TOUCHSTONE_BASE_JSON_CURSOR_H_

@@ -1,18 +1,32 @@
-#include "vmm/config/json_cursor.h"
+#include "base/json_cursor.h"
 
 #include <algorithm>
 #include <charconv>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
-#include "vmm/config/text.h"
 
 namespace touchstone {
 namespace {
 
 constexpr absl::string_view kSpace = " \t\r\n";
 constexpr absl::string_view kEndsToken = " \t\r\n,:[]{}\"";
+
+// For messages: one line of bounded length.
+std::string Quote(absl::string_view text) {
+  constexpr size_t kMaxShown = 60;
+  const bool cut = text.size() > kMaxShown;
+  std::string quoted = "'";
+  for (const char c : text.substr(0, kMaxShown)) {
+    const unsigned char byte = static_cast<unsigned char>(c);
+    const bool control = byte < 0x20 || byte == 0x7f;
+    absl::StrAppend(&quoted,
+                    control ? absl::CHexEscape(absl::string_view(&c, 1)) : std::string(1, c));
+  }
+  return absl::StrCat(quoted, cut ? "..." : "", "'");
+}
 
 void AppendUtf8(unsigned code, std::string& out) {
   const auto add = [&out](unsigned byte) { out.push_back(static_cast<char>(byte)); };
