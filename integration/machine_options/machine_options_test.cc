@@ -199,19 +199,13 @@ class PstoreTest : public testing::Test {
 TEST_F(PstoreTest, TheNextBootReadsTheLogOfAPanic) {
   {
     auto vm = Boot({pstore_, "--hugepages", "--lock-guest-memory", "--no-smt", "--cpu-affinity=1=0",
-                    "--rt-cpus=1", "--break-linux-pci-config-io",
                     "--hypervisor=kvm[device=/dev/kvm]", "--irqchip=kernel"},
                    2);
     EXPECT_EQ(Say(*vm, "cat /sys/devices/system/cpu/cpu1/topology/thread_siblings_list"), "1\n");
-    EXPECT_EQ(Say(*vm, "cat /sys/bus/pci/devices/0000:00:01.0/device"), "0x1044\n");
     const std::string vcpu1 = TaskOf(vm->pid(), "vcpu1");
     EXPECT_THAT(ReadFile(vcpu1 + "/status"), HasSubstr("Cpus_allowed_list:\t0\n"));
-    EXPECT_THAT(SchedulingOf(TaskOf(vm->pid(), "vcpu0")), ElementsAre("0", "0"));
-    // Others than root get a warning, and the guest runs all the same.
-    if (geteuid() == 0) {
-      EXPECT_EQ(StatusOf(vm->pid(), "VmLck"), "  262144 kB");
-      EXPECT_THAT(SchedulingOf(vcpu1), ElementsAre("2", "6"));
-    }
+    // Others than root may get a warning, and the guest runs all the same.
+    if (geteuid() == 0) EXPECT_EQ(StatusOf(vm->pid(), "VmLck"), "  262144 kB");
 
     EXPECT_EQ(Mount(*vm), "");
     EXPECT_EQ(Say(*vm, "echo a line for the next boot > /dev/kmsg"), "");
@@ -219,7 +213,11 @@ TEST_F(PstoreTest, TheNextBootReadsTheLogOfAPanic) {
   }
   EXPECT_EQ(std::filesystem::file_size(store_), 0x100000u);
 
-  auto vm = Boot({pstore_}, 1);
+  // One for whatever the host has: a real-time one may keep all others from running.
+  auto vm = Boot({pstore_, "--rt-cpus=0"}, 1);
+  if (geteuid() == 0) {
+    EXPECT_THAT(SchedulingOf(TaskOf(vm->pid(), "vcpu0")), ElementsAre("2", "6"));
+  }
   EXPECT_THAT(Mount(*vm), HasSubstr("dmesg-ramoops-0\n"));
   EXPECT_THAT(Say(*vm, "cat /sys/fs/pstore/dmesg-ramoops-*"),
               AllOf(HasSubstr("a line for the next boot"),
