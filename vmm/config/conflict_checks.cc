@@ -19,20 +19,22 @@ using Errors = std::vector<std::string>;
 constexpr uint64_t kPageSize = 4096;
 
 void CheckPciAddresses(const RunConfig& config, Errors& errors) {
+  const std::string stub_option = "--stub-pci-device: address=";
   std::map<std::string, std::string> taken;
   const auto take = [&](const std::string& option, const std::string& text) {
     const absl::StatusOr<PciAddress> address = PciAddress::Parse(text);
     if (!address.ok()) return;
     const auto [place, is_new] = taken.insert({address->ToString(), option});
-    // Two stubs are told apart already (machine_checks.h).
-    if (is_new || (option == place->second && option == "--stub-pci-device: address=")) return;
-    errors.push_back(absl::StrCat(option, text, " is taken by ", place->second, " already"));
+    if (is_new) return;
+    errors.push_back(option == stub_option && place->second == stub_option
+                         ? absl::StrCat(option, text, " is given twice")
+                         : absl::StrCat(option, text, " is taken by ", place->second, " already"));
   };
   for (const NetConfig& net : config.net()) {
     if (net.has_pci_address()) take("--net: pci-address=", net.pci_address());
   }
   for (const StubPciDeviceConfig& stub : config.stub_pci_device()) {
-    take("--stub-pci-device: address=", stub.address());
+    take(stub_option, stub.address());
   }
 }
 

@@ -28,6 +28,9 @@ TEST(CheckConflicts, FindsAPciAddressTakenTwice) {
               ElementsAre("--net: pci-address=0000:00:05.0 is taken by --net: pci-address= already",
                           "--stub-pci-device: address=00:05.0 is taken by --net: pci-address= "
                           "already"));
+  EXPECT_THAT(
+      Conflicts("stub_pci_device { address: '00:05.0' } stub_pci_device { address: '0:5.0' }"),
+      ElementsAre("--stub-pci-device: address=0:5.0 is given twice"));
   EXPECT_THAT(Conflicts("net { pci_address: '00:05.0' } net { pci_address: '00:05.1' } net {} "
                         "net {} net { pci_address: 'x' } net { pci_address: 'x' }"),
               IsEmpty());

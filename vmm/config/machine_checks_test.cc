@@ -93,8 +93,6 @@ INSTANTIATE_TEST_SUITE_P(
            Mistake{"stub_pci_device { address: 'x' }",
                    "--stub-pci-device: address=: \"x\" is not a PCI address: expected "
                    "[DDDD:]BB:DD.F in hexadecimal"},
-           Mistake{"stub_pci_device { address: '00:05.0' } stub_pci_device { address: '0:5.0' }",
-                   "--stub-pci-device: address=0:5.0 is given twice"},
            Mistake{"hypervisor { kvm {} } kvm_device: '/dev/kvm'",
                    "--kvm-device: --hypervisor is given too; its kvm[device=] says the same"}));
 
