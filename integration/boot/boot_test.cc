@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <random>
 #include <set>
@@ -24,8 +23,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "integration/boot/linux_guest.h"
-#include "integration/testing/guest_command.h"
 #include "integration/testing/runfiles.h"
+#include "integration/testing/test_files.h"
 #include "integration/testing/vm.h"
 
 namespace touchstone {
@@ -38,17 +37,6 @@ using ::testing::SizeIs;
 constexpr size_t kMiB = 1 << 20;
 constexpr size_t kLargeFileSize = 100 * kMiB;
 constexpr uint64_t kFourGib = uint64_t{4} << 30;
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-// What a command says; "" with an error that no expectation fits.
-std::string Say(Vm& vm, absl::string_view command) {
-  const absl::StatusOr<CommandResult> result = vm.Run(command, kCommandLimit);
-  return result.ok() ? result->output : std::string(result.status().message());
-}
 
 // The values of `key` in /proc/cpuinfo, by processor.
 std::vector<std::string> CpuInfo(absl::string_view text, absl::string_view key) {

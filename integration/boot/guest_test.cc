@@ -1,11 +1,8 @@
 // A Debian guest uses its platform: four serial ports, ACPI, clocks, interrupts, PCI; and a shell
 // on the console takes what is piped and typed.
 
-#include <stdlib.h>
-
 #include <algorithm>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <random>
 #include <string>
@@ -20,8 +17,8 @@
 #include "gtest/gtest.h"
 #include "integration/boot/linux_guest.h"
 #include "integration/testing/child_process.h"
-#include "integration/testing/guest_command.h"
 #include "integration/testing/runfiles.h"
+#include "integration/testing/test_files.h"
 #include "integration/testing/vm.h"
 
 namespace touchstone {
@@ -33,20 +30,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 constexpr absl::Duration kBulkLimit = absl::Seconds(400);
-
-std::string TemporaryPath(absl::string_view name) {
-  return absl::StrCat(getenv("TEST_TMPDIR") ?: "/tmp", "/", name);
-}
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-std::string Say(Vm& vm, absl::string_view command) {
-  const absl::StatusOr<CommandResult> result = vm.Run(command, kCommandLimit);
-  return result.ok() ? result->output : std::string(result.status().message());
-}
 
 // All of it on one boot.
 class GuestTest : public ::testing::TestWithParam<LinuxKernel> {

@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "integration/testing/guest_command.h"
 #include "integration/testing/runfiles.h"
 
 namespace touchstone {
@@ -17,6 +19,11 @@ std::unique_ptr<Vm> StartLinux(const LinuxKernel& kernel, const LinuxOptions& op
   command.insert(command.end(), options.options.begin(), options.options.end());
   command.push_back(Runfile(options.bzimage ? kernel.bzimage : kernel.vmlinux));
   return *Vm::Start(std::move(command), options.streams);
+}
+
+std::string Say(Vm& vm, absl::string_view command) {
+  const absl::StatusOr<CommandResult> result = vm.Run(command, kCommandLimit);
+  return result.ok() ? result->output : std::string(result.status().message());
 }
 
 }  // namespace touchstone

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "integration/testing/child_process.h"
 #include "integration/testing/vm.h"
@@ -47,6 +48,10 @@ struct LinuxOptions {
 
 // Starts the machine with the test guest; standard input and output are its console.
 std::unique_ptr<Vm> StartLinux(const LinuxKernel& kernel, const LinuxOptions& options);
+
+// What a command says, whatever its status; an error that no expectation fits when the guest does
+// not answer within kCommandLimit.
+std::string Say(Vm& vm, absl::string_view command);
 
 }  // namespace touchstone
 

@@ -1,12 +1,10 @@
 // A Debian guest finds what the options of the machine promise. Few boots, with many options each.
 
-#include <stdlib.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,7 +15,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "integration/boot/linux_guest.h"
-#include "integration/testing/guest_command.h"
+#include "integration/testing/test_files.h"
 #include "integration/testing/vm.h"
 #include "vmm/machine/acpi/aml.h"
 #include "vmm/machine/acpi/sdt.h"
@@ -31,10 +29,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-std::string TemporaryPath(absl::string_view name) {
-  return absl::StrCat(getenv("TEST_TMPDIR") ?: "/tmp", "/", name);
-}
-
 template <typename Bytes>
 std::string WriteFile(absl::string_view name, const Bytes& bytes) {
   std::string path = TemporaryPath(name);
@@ -42,16 +36,6 @@ std::string WriteFile(absl::string_view name, const Bytes& bytes) {
       .write(reinterpret_cast<const char*>(bytes.data()),
              static_cast<std::streamsize>(bytes.size()));
   return path;
-}
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-std::string Say(Vm& vm, absl::string_view command) {
-  const absl::StatusOr<CommandResult> result = vm.Run(command, kCommandLimit);
-  return result.ok() ? result->output : std::string(result.status().message());
 }
 
 // A table with a device of its own, which the guest's ACPI only has when it took the table.

@@ -2,22 +2,15 @@
 
 #include <utility>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "integration/testing/guest_command.h"
 
 namespace touchstone {
 
 std::unique_ptr<Vm> StartVirtioGuest(std::vector<std::string> options) {
   return StartLinux(kCloudKernel, {.memory_mib = 256, .options = std::move(options)});
-}
-
-std::string Say(Vm& vm, absl::string_view command) {
-  const absl::StatusOr<CommandResult> result = vm.Run(command, kCommandLimit);
-  return result.ok() ? result->output : std::string(result.status().message());
 }
 
 // Each line: "NUMBER: count of each processor, controller, names".

@@ -24,10 +24,6 @@ namespace touchstone {
 // One vCPU and 256 MiB, and these options of `touchstone run`.
 std::unique_ptr<Vm> StartVirtioGuest(std::vector<std::string> options = {});
 
-// What a command says, whatever its status; an error that no expectation fits when the guest does
-// not answer within kCommandLimit.
-std::string Say(Vm& vm, absl::string_view command);
-
 // An interrupt as /proc/interrupts shows it.
 struct GuestInterrupt {
   std::string text;    // The controller and the names: "PCI-MSI 16385-edge virtio0-input".
