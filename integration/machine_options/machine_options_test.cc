@@ -139,15 +139,16 @@ TEST(MachineOptionsTest, TablesFilesAndPci) {
   const std::string pages = std::string(4096, 'a') + std::string(4096, 'b');
   auto vm = Boot(
       {
-          "--smbios=bios-vendor=Vendor,bios-version=1.2,manufacturer=Maker,product-name=Product,"
-          "serial-number=Serial,uuid=00112233-4455-6677-8899-aabbccddeeff,oem-strings=[first]",
+          absl::StrCat("--smbios=bios-vendor=Vendor,bios-version=1.2,manufacturer=Maker,",
+                       "product-name=Product,serial-number=Serial,",
+                       "uuid=00112233-4455-6677-8899-aabbccddeeff,oem-strings=[first]"),
           "--oem-strings=second=2",
           absl::StrCat("--acpi-table=", WriteFile("device", TableWithDevice())),
           absl::StrCat("--acpi-table=", WriteFile("table", table)),
           "--fw-cfg=opt/text,string=hello",
           absl::StrCat("--fw-cfg=name=opt/file,path=", WriteFile("fw_cfg", touchstones)),
-          "--stub-pci-device=00:1e.0,vendor=0x1af4,device=0x1045,class=0x088000,"
-          "subsystem_vendor=1,subsystem_device=2,revision=3",
+          absl::StrCat("--stub-pci-device=00:1e.0,vendor=0x1af4,device=0x1045,class=0x088000,",
+                       "subsystem_vendor=1,subsystem_device=2,revision=3"),
           "--disable-virtio-intx",
           "--pci-start=0xc0000000",
           "--pcie-ecam=0xb0000000,0x10000000",
