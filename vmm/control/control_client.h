@@ -1,0 +1,21 @@
+// The client's end of a control socket.
+
+#ifndef TOUCHSTONE_VMM_CONTROL_CONTROL_CLIENT_H_
+#define TOUCHSTONE_VMM_CONTROL_CONTROL_CLIENT_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "vmm/control/control.pb.h"
+
+namespace touchstone {
+
+// Sends `request` to the machine whose control socket is at `path`, and waits for its answer as
+// long as it takes (crosvm.md 2.1). Errors name the path: nobody listens there, the machine ended
+// before it answered, the answer cannot be read. Thread-safe.
+absl::StatusOr<ControlResponse> SendControlRequest(const std::string& path,
+                                                   const ControlRequest& request);
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_CONTROL_CONTROL_CLIENT_H_
