@@ -4,6 +4,7 @@ OPTION_PROOFS = [
     "//devices/virtio/block:block_open_test",
     "//integration/boot:bad_input_test",
     "//integration/boot:boot_cloud_test",
+    "//integration/control:control_test",
     "//integration/machine_options:machine_options_test",
     "//integration/virtio:balloon_test",
     "//integration/virtio:block_test",

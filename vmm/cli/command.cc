@@ -9,6 +9,8 @@
 #include "absl/strings/str_join.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "vmm/cli/command_list.h"
+#include "vmm/cli/control_command.h"
 #include "vmm/cli/host_files.h"
 #include "vmm/cli/version.h"
 #include "vmm/config/command_line.h"
@@ -32,27 +34,12 @@ struct Call {
   const CommandContext& context;
 };
 
-struct Command {
-  absl::string_view name;
-  absl::string_view help;
-  ExitCode (*execute)(const Call& call);
-  std::string (*help_text)();
-};
-
 ExitCode ExecuteRun(const Call& call);
 ExitCode ExecuteVersion(const Call& call);
 ExitCode ExecuteHelp(const Call& call);
-std::string RunHelp();
-std::string GlobalHelp();
 
-constexpr Command kCommands[] = {
-    {"run", "build a virtual machine and run its kernel", ExecuteRun, RunHelp},
-    {"version", "print the version", ExecuteVersion, GlobalHelp},
-    {"help", "explain a sub-command or an option: help run, help --block", ExecuteHelp, GlobalHelp},
-};
-
-const Command* FindCommand(absl::string_view name) {
-  for (const Command& command : kCommands) {
+const CommandInfo* FindCommand(absl::string_view name) {
+  for (const CommandInfo& command : kCommandList) {
     if (command.name == name) return &command;
   }
   return nullptr;
@@ -73,7 +60,7 @@ ExitCode RefuseArguments(const CommandContext& context, absl::string_view messag
 
 std::vector<std::string> CommandNames() {
   std::vector<std::string> names;
-  for (const Command& command : kCommands) names.emplace_back(command.name);
+  for (const CommandInfo& command : kCommandList) names.emplace_back(command.name);
   return names;
 }
 
@@ -87,15 +74,23 @@ ExitCode RefuseCommand(const CommandContext& context, absl::string_view name) {
 std::string GlobalHelp() {
   std::string help =
       "Usage: touchstone [--extended-status] [--log-level SPEC] COMMAND ...\n\nCommands:\n";
-  for (const Command& command : kCommands) {
-    absl::StrAppend(&help, Wrap(command.name, 2), Wrap(command.help, 6));
+  for (const CommandInfo& command : kCommandList) {
+    absl::StrAppend(&help, Wrap(absl::StrCat(command.name, " ", command.operands), 2),
+                    Wrap(command.help, 6));
   }
   return absl::StrCat(help, "\n", OptionsHelp({SchemaOf<GlobalConfig>()}));
 }
 
-std::string RunHelp() {
-  return absl::StrCat("Usage: touchstone run <options> KERNEL\n\n",
-                      OptionsHelp({SchemaOf<RunConfig>(), RefusedOptions::type()}));
+std::string HelpOf(const CommandInfo& command) {
+  if (command.name == "run") {
+    return absl::StrCat("Usage: touchstone run <options> KERNEL\n\n",
+                        OptionsHelp({SchemaOf<RunConfig>(), RefusedOptions::type()}));
+  }
+  if (!IsControlCommand(command.name)) return GlobalHelp();
+  return absl::StrCat("Usage: touchstone ", command.name, " ", command.operands, "\n\n",
+                      Wrap(command.help, 2),
+                      "\nVM_SOCKET is what --socket of the machine said, or the file in that "
+                      "directory.\n");
 }
 
 // crosvm.md 2.3: how the guest ended is told only to those who ask.
@@ -174,8 +169,8 @@ ExitCode ExecuteHelp(const Call& call) {
     return ExitCode::kOk;
   }
   const absl::string_view name = call.arguments[0];
-  if (const Command* command = FindCommand(name); command != nullptr) {
-    call.context.out(command->help_text());
+  if (const CommandInfo* command = FindCommand(name); command != nullptr) {
+    call.context.out(HelpOf(*command));
     return ExitCode::kOk;
   }
   const std::vector<const Descriptor*> types = {SchemaOf<RunConfig>(), RefusedOptions::type(),
@@ -192,13 +187,40 @@ ExitCode ExecuteHelp(const Call& call) {
   return ExitCode::kOk;
 }
 
+// crosvm.md 2.1.
+ExitCode ExecuteControl(absl::string_view name, const Call& call) {
+  const absl::StatusOr<ControlCall> parsed = ParseControlCommand(name, call.arguments);
+  if (!parsed.ok()) {
+    return RefuseArguments(call.context, absl::StrCat(name, ": ", parsed.status().message()));
+  }
+  const absl::StatusOr<ControlResponse> response =
+      call.context.send_control(parsed->socket, parsed->request);
+  if (!response.ok()) {
+    PrintError(call.context, response.status().message());
+    return ExitCode::kError;
+  }
+  const std::string output = ControlOutput(parsed->request, *response);
+  if (!output.empty()) call.context.out(output);
+  if (response->error() == 0) return ExitCode::kOk;
+  PrintError(call.context, absl::StrCat(name, ": ", response->text()));
+  return ExitCode::kError;
+}
+
+ExitCode ExecuteCommand(absl::string_view name, const Call& call) {
+  if (name == "run") return ExecuteRun(call);
+  if (name == "version") return ExecuteVersion(call);
+  if (name == "help") return ExecuteHelp(call);
+  return ExecuteControl(name, call);
+}
+
 ExitCode Execute(Arguments arguments, const CommandContext& context) {
   GlobalConfig global;
   const absl::StatusOr<size_t> read = ParseLeadingOptions(arguments, global);
   const size_t operand = read.ok() ? *read : arguments.size();
-  const Command* command = operand < arguments.size() ? FindCommand(arguments[operand]) : nullptr;
+  const CommandInfo* command =
+      operand < arguments.size() ? FindCommand(arguments[operand]) : nullptr;
   if (AsksForHelp(arguments)) {
-    context.out(command == nullptr ? GlobalHelp() : command->help_text());
+    context.out(command == nullptr ? GlobalHelp() : HelpOf(*command));
     return ExitCode::kOk;
   }
   if (!read.ok()) return RefuseArguments(context, read.status().message());
@@ -218,7 +240,7 @@ ExitCode Execute(Arguments arguments, const CommandContext& context) {
                                         absl::StrJoin(CommandNames(), ", "), "; --help explains"));
   }
   if (command == nullptr) return RefuseCommand(context, arguments[operand]);
-  return command->execute({global, arguments.subspan(operand + 1), context});
+  return ExecuteCommand(command->name, {global, arguments.subspan(operand + 1), context});
 }
 
 }  // namespace

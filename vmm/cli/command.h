@@ -20,6 +20,8 @@
 #include "vmm/cli/exit_code.h"
 #include "vmm/cli/text_file.h"
 #include "vmm/config/config.pb.h"
+#include "vmm/control/control.pb.h"
+#include "vmm/control/control_client.h"
 
 namespace touchstone {
 
@@ -30,6 +32,10 @@ struct CommandContext {
   // Builds and runs the machine of a valid configuration with defaults applied. An error is printed
   // and exits with 1.
   std::function<absl::StatusOr<ExitCode>(const RunConfig&)> run;
+  // Sends a request to the machine with this control socket, and waits for its answer.
+  std::function<absl::StatusOr<ControlResponse>(const std::string& socket,
+                                                const ControlRequest& request)>
+      send_control = SendControlRequest;
   // Reads a configuration file, and writes one.
   std::function<absl::StatusOr<std::string>(const std::string& path)> read_file = ReadTextFile;
   std::function<absl::Status(const std::string& path, absl::string_view text)> write_file =

@@ -1,5 +1,7 @@
 #include "vmm/cli/command.h"
 
+#include <errno.h>
+
 #include <map>
 #include <optional>
 #include <string>
@@ -12,10 +14,12 @@
 #include "gtest/gtest.h"
 #include "vmm/cli/version.h"
 #include "vmm/config/config_schema.h"
+#include "vmm/control/control.pb.h"
 
 namespace touchstone {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 using ::testing::Values;
@@ -34,6 +38,12 @@ class CommandTest : public testing::Test {
                        config_ = config;
                        return result_;
                      },
+                 .send_control =
+                     [this](const std::string& socket, const ControlRequest& request) {
+                       socket_ = socket;
+                       request_ = request;
+                       return response_;
+                     },
                  .read_file = [this](const std::string& path) -> absl::StatusOr<std::string> {
                    if (files_.count(path) == 0) return absl::NotFoundError("no " + path);
                    return files_[path];
@@ -51,6 +61,9 @@ class CommandTest : public testing::Test {
   std::string err_;
   std::optional<RunConfig> config_;
   absl::StatusOr<ExitCode> result_ = ExitCode::kOk;
+  std::string socket_;
+  ControlRequest request_;
+  absl::StatusOr<ControlResponse> response_ = ControlResponse();
 };
 
 TEST_F(CommandTest, RunHandsAValidConfigurationWithDefaultsToTheMachine) {
@@ -246,15 +259,10 @@ TEST_P(BadCommandLine, IsOneLineAndExits35) {
 INSTANTIATE_TEST_SUITE_P(
     All, BadCommandLine,
     Values(
-        BadLine{
-            {},
-            "touchstone: a sub-command is missing, one of run, version, help; --help explains\n"},
-        BadLine{
-            {"rum"},
-            "touchstone: unknown sub-command 'rum', the sub-commands are run, version, help (did "
-            "you mean run?)\n"},
-        BadLine{{""},
-                "touchstone: unknown sub-command '', the sub-commands are run, version, help\n"},
+        BadLine{{"stop"},
+                "touchstone: stop: VM_SOCKET is missing; the socket of the machine "
+                "comes last\n"},
+        BadLine{{"stop", "--hard", "/s"}, "touchstone: stop: unknown option '--hard'\n"},
         BadLine{{"--versoin", "run"},
                 "touchstone: unknown option '--versoin' (did you mean --version?)\n"},
         BadLine{{"run", "--memory", "5", "k"},
@@ -273,6 +281,52 @@ INSTANTIATE_TEST_SUITE_P(
         BadLine{
             {"help", "--blokc"},
             "touchstone: there is no sub-command or option '--blokc' (did you mean block?)\n"}));
+
+TEST_F(CommandTest, WithoutASubCommandAllAreNamed) {
+  EXPECT_EQ(Run({}), 35);
+  EXPECT_THAT(err_, AllOf(StartsWith("touchstone: a sub-command is missing, one of run, stop, "),
+                          HasSubstr("version, help; --help explains\n")));
+  err_.clear();
+  EXPECT_EQ(Run({""}), 35);
+  EXPECT_THAT(err_,
+              AllOf(StartsWith("touchstone: unknown sub-command '', the sub-commands are run, "),
+                    HasSubstr("version, help\n")));
+  err_.clear();
+  EXPECT_EQ(Run({"rum"}), 35);
+  EXPECT_THAT(err_, HasSubstr("help (did you mean run?)\n"));
+}
+
+TEST_F(CommandTest, AControlCommandSendsARequestAndIsSilent) {
+  EXPECT_EQ(Run({"stop", "/s"}), 0);
+
+  EXPECT_EQ(socket_, "/s");
+  EXPECT_EQ(request_.command(), ControlRequest::STOP);
+  EXPECT_EQ(out_ + err_, "");
+}
+
+TEST_F(CommandTest, AnErrorAnswerIsPrintedAndExplained) {
+  response_->set_error(EROFS);
+  response_->set_text("the disk is read-only");
+
+  EXPECT_EQ(Run({"stop", "/s"}), 1);
+
+  EXPECT_EQ(out_, "unexpected response: error: Read-only file system\n");
+  EXPECT_EQ(err_, "touchstone: stop: the disk is read-only\n");
+}
+
+TEST_F(CommandTest, WithoutAMachineAControlCommandOnlyComplains) {
+  response_ = absl::NotFoundError("connect to /s: No such file or directory");
+
+  EXPECT_EQ(Run({"stop", "/s"}), 1);
+
+  EXPECT_EQ(out_, "");
+  EXPECT_EQ(err_, "touchstone: connect to /s: No such file or directory\n");
+}
+
+TEST_F(CommandTest, HelpOfAControlCommandShowsItsOperands) {
+  EXPECT_EQ(Run({"stop", "--help"}), 0);
+  EXPECT_THAT(out_, StartsWith("Usage: touchstone stop VM_SOCKET\n"));
+}
 
 TEST_F(CommandTest, LogLevelIsTakenBeforeAndAfterRun) {
   EXPECT_EQ(Run({"--log-level", "debug", "run", "k"}), 0);
@@ -314,7 +368,9 @@ class GlobalHelpLine : public HelpLine {};
 TEST_P(GlobalHelpLine, ListsTheSubCommands) {
   EXPECT_EQ(Run(GetParam()), 0);
   EXPECT_THAT(out_, StartsWith("Usage: touchstone "));
-  EXPECT_THAT(out_, HasSubstr("\n  run\n      build a virtual machine and run its kernel\n"));
+  EXPECT_THAT(
+      out_,
+      HasSubstr("\n  run <options> KERNEL\n      build a virtual machine and run its kernel\n"));
   EXPECT_THAT(out_, HasSubstr("--extended-status"));
   EXPECT_EQ(err_, "");
 }

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/event/epoll_loop.h"
@@ -11,6 +13,9 @@
 #include "base/status.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/kvm/kvm_hypervisor.h"
+#include "vmm/control/control_server.h"
+#include "vmm/control/control_socket.h"
+#include "vmm/control/machine_control.h"
 #include "vmm/machine/build_machine.h"
 #include "vmm/machine/machine.h"
 #include "vmm/machine/shutdown_signals.h"
@@ -35,6 +40,16 @@ ExitCode CodeOf(EndOfRun reason) {
   return ExitCode::kError;
 }
 
+// --socket.
+absl::StatusOr<std::optional<ControlSocket>> OpenControlSocket(const RunConfig& config) {
+  std::optional<ControlSocket> socket;
+  if (!config.has_socket()) return socket;
+  absl::StatusOr<ControlSocket> opened = ControlSocket::Listen(config.socket());
+  if (!opened.ok()) return Annotate(opened.status(), "--socket");
+  socket.emplace(*std::move(opened));
+  return socket;
+}
+
 }  // namespace
 
 absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
@@ -52,8 +67,18 @@ absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
                      LOG(kInfo, "run", "%s: the machine is stopped", strsignal(signal));
                      machine->lifecycle().End(EndOfRun::kStopped);
                    }));
+  // From here on a signal, too, removes its file.
+  ASSIGN_OR_RETURN(std::optional<ControlSocket> socket, OpenControlSocket(config));
   ASSIGN_OR_RETURN(machine, BuildMachine(config, {hypervisor.get(), loop.get(), &SystemClock()},
                                          [raw = loop.get()] { raw->Stop(); }));
+  MachineControl control(*machine);
+  std::optional<ControlServer> server;
+  if (socket.has_value()) {
+    server.emplace(*std::move(socket), *loop,
+                   [&control](const ControlRequest& request, ControlServer::Reply reply) {
+                     control.Obey(request, std::move(reply));
+                   });
+  }
   machine->Start();
   // Most of the program has done its work.
   ReleaseProgramPages();

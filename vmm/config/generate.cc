@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "vmm/cli/command_list.h"
 #include "vmm/config/completion.h"
 #include "vmm/config/config_schema.h"
 #include "vmm/config/man_page.h"
@@ -16,11 +17,10 @@ int main(int argc, char** argv) {
   using touchstone::GlobalConfig;
   using touchstone::RefusedOptions;
   using touchstone::RunConfig;
-  const std::vector<touchstone::CompletedCommand> commands = {
-      {"run", "build a virtual machine and run its kernel"},
-      {"version", "print the version"},
-      {"help", "explain a sub-command or an option"},
-  };
+  std::vector<touchstone::CompletedCommand> commands;
+  for (const touchstone::CommandInfo& command : touchstone::kCommandList) {
+    commands.push_back({std::string(command.name), std::string(command.help)});
+  }
   const std::vector<const touchstone::Descriptor*> run = {touchstone::SchemaOf<RunConfig>(),
                                                           RefusedOptions::type()};
   const std::vector<const touchstone::Descriptor*> global = {touchstone::SchemaOf<GlobalConfig>()};

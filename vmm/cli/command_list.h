@@ -1,0 +1,27 @@
+// The sub-commands of the program, for the command line, its help, completions and manual page.
+
+#ifndef TOUCHSTONE_VMM_CLI_COMMAND_LIST_H_
+#define TOUCHSTONE_VMM_CLI_COMMAND_LIST_H_
+
+#include "absl/strings/string_view.h"
+
+namespace touchstone {
+
+struct CommandInfo {
+  absl::string_view name;
+  // As in a usage line. A word in brackets is a switch.
+  absl::string_view operands;
+  absl::string_view help;
+};
+
+// VM_SOCKET is what --socket of the machine said, or the file in that directory.
+inline constexpr CommandInfo kCommandList[] = {
+    {"run", "<options> KERNEL", "build a virtual machine and run its kernel"},
+    {"stop", "VM_SOCKET", "end a machine at once, in order; its guest is not told"},
+    {"version", "", "print the version"},
+    {"help", "[NAME]", "explain a sub-command or an option: help run, help --block"},
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_CLI_COMMAND_LIST_H_

@@ -1,0 +1,62 @@
+#include "vmm/cli/control_command.h"
+
+#include <errno.h>
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "vmm/cli/command_list.h"
+#include "vmm/control/control_message.h"
+
+namespace touchstone {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string WrongWith(absl::string_view name, const std::vector<absl::string_view>& arguments) {
+  return std::string(ParseControlCommand(name, arguments).status().message());
+}
+
+TEST(ControlCommandTest, StopTakesTheSocket) {
+  const auto call = ParseControlCommand("stop", {"/socket"});
+
+  ASSERT_TRUE(call.ok()) << call.status();
+  EXPECT_EQ(call->socket, "/socket");
+  EXPECT_EQ(call->request.command(), ControlRequest::STOP);
+}
+
+TEST(ControlCommandTest, ASocketMayLookLikeAnOption) {
+  const auto call = ParseControlCommand("stop", {"--", "--full"});
+
+  ASSERT_TRUE(call.ok()) << call.status();
+  EXPECT_EQ(call->socket, "--full");
+}
+
+TEST(ControlCommandTest, WrongArgumentsAreNamed) {
+  EXPECT_THAT(WrongWith("stop", {}), HasSubstr("VM_SOCKET is missing"));
+  EXPECT_EQ(WrongWith("stop", {"/s", "/t"}), "unexpected argument '/t'");
+  EXPECT_EQ(WrongWith("stop", {"--now", "/s"}), "unknown option '--now'");
+}
+
+TEST(ControlCommandTest, EveryCommandIsOnTheList) {
+  int listed = 0;
+  for (const CommandInfo& command : kCommandList) listed += IsControlCommand(command.name) ? 1 : 0;
+
+  // All but run, version and help.
+  EXPECT_EQ(listed + 3, static_cast<int>(std::size(kCommandList)));
+}
+
+TEST(ControlCommandTest, SuccessSaysWhatTheAnswerSays) {
+  EXPECT_EQ(ControlOutput({}, ControlDone()), "");
+  EXPECT_EQ(ControlOutput({}, ControlDone("text\n")), "text\n");
+}
+
+TEST(ControlCommandTest, AnErrorIsInTheWordsOfItsNumber) {
+  EXPECT_EQ(ControlOutput({}, ControlError(EROFS, "more")),
+            "unexpected response: error: Read-only file system\n");
+}
+
+}  // namespace
+}  // namespace touchstone
