@@ -112,7 +112,11 @@ absl::StatusOr<BareMetalRun> RunBareMetal(const std::string& guest,
   ASSIGN_OR_RETURN(const std::unique_ptr<Hypervisor> hypervisor, OpenKvm("/dev/kvm"));
 
   RunConfig config;
-  config.set_kernel(GuestPath(guest));
+  if (options.rom) {
+    config.set_bios(GuestPath(guest));
+  } else {
+    config.set_kernel(GuestPath(guest));
+  }
   config.mutable_cpus()->set_num_cores(options.cpus);
   config.mutable_mem()->set_size(options.memory_mib);
   if (!options.command_line.empty()) config.add_params(options.command_line);

@@ -20,6 +20,8 @@ struct BareMetalOptions {
   uint32_t cpus = 1;
   uint64_t memory_mib = 64;
   std::string command_line;
+  // The guest is a ROM for --bios, not a kernel.
+  bool rom = false;
   // Whether there is a debug port.
   bool debugcon = false;
   // The run is stopped (kStopped) after that time.

@@ -97,6 +97,16 @@ TEST(BareMetalTest, AHaltedGuestIsStoppedFromOutside) {
   EXPECT_EQ(run->end, EndOfRun::kStopped);
 }
 
+TEST(BareMetalTest, ARomStartsAtTheResetVector) {
+  const absl::StatusOr<BareMetalRun> run = RunBareMetal("reset_rom", {.cpus = 2, .rom = true});
+
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_EQ(run->end, EndOfRun::kPowerOff);
+  EXPECT_THAT(run->output,
+              AllOf(Passed(), HasSubstr("ok reset vector"), HasSubstr("ok ROM is read-only"),
+                    HasSubstr("ok other processor")));
+}
+
 int CountEntries(const char* folder) {
   DIR* const directory = opendir(folder);
   if (directory == nullptr) return -1;

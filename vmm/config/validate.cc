@@ -30,7 +30,15 @@ using Errors = std::vector<std::string>;
 constexpr int kMaxSlotBits = 31 + 12;
 
 void CheckKernel(const RunConfig& config, Errors& errors) {
-  if (config.kernel().empty()) errors.push_back("no KERNEL is given: there is nothing to run");
+  if (config.has_bios()) {
+    if (config.has_kernel()) {
+      errors.push_back(absl::StrCat("--bios: KERNEL '", config.kernel(),
+                                    "' is given too, one of the two can be run"));
+    }
+    if (config.has_initrd()) errors.push_back("--initrd is for a KERNEL, and --bios is given");
+  } else if (config.kernel().empty()) {
+    errors.push_back("no KERNEL is given: there is nothing to run");
+  }
 }
 
 void CheckMemory(const RunConfig& config, const HostLimits& host, Errors& errors) {

@@ -71,6 +71,9 @@ INSTANTIATE_TEST_SUITE_P(
     Values(
         Mistake{"", "no KERNEL is given: there is nothing to run"},
         Mistake{"kernel: ''", "no KERNEL is given: there is nothing to run"},
+        Mistake{"kernel: 'k' bios: 'b'",
+                "--bios: KERNEL 'k' is given too, one of the two can be run"},
+        Mistake{"bios: 'b' initrd: 'i'", "--initrd is for a KERNEL, and --bios is given"},
         Mistake{"kernel: 'k' block { path: 'a' bootindex: 3 }",
                 "--block: bootindex: not implemented yet"},
         Mistake{"kernel: 'k' block { path: 'a' pci_address: '00:07.0' }",

@@ -19,9 +19,12 @@
 #include "vmm/config/address_ranges.h"
 #include "vmm/config/kernel_command_line.h"
 #include "vmm/machine/acpi/acpi_config.h"
+#include "vmm/machine/boot/command_line.h"
 #include "vmm/machine/boot/kernel_loader.h"
+#include "vmm/machine/boot/long_mode.h"
 #include "vmm/machine/boot/memory_layout.h"
 #include "vmm/machine/boot/rng_seed.h"
+#include "vmm/machine/boot/rom.h"
 #include "vmm/machine/cpu/cpu_topology.h"
 #include "vmm/machine/cpu/cpuid.h"
 #include "vmm/machine/cpu/host_brand.h"
@@ -88,7 +91,8 @@ absl::StatusOr<MemoryLayout> PlanMemory(const RunConfig& config, int physical_bi
 // The in-kernel interrupt controllers come after the memory slots: each slot set later waits for
 // milliseconds.
 absl::StatusOr<std::unique_ptr<Vm>> CreateVm(Hypervisor& hypervisor, const GuestMemory& memory,
-                                             absl::Span<const FileMapping> files) {
+                                             absl::Span<const FileMapping> files,
+                                             const GuestMemory& rom) {
   ASSIGN_OR_RETURN(std::unique_ptr<Vm> vm, hypervisor.CreateVm());
   uint32_t slot = 0;
   for (const GuestMemory::Region& region : memory.regions()) {
@@ -101,6 +105,11 @@ absl::StatusOr<std::unique_ptr<Vm>> CreateVm(Hypervisor& hypervisor, const Guest
                                            .size = mapping.file.size(),
                                            .host = mapping.file.host(),
                                            .read_only = mapping.read_only}));
+  }
+  for (const GuestMemory::Region& region : rom.regions()) {
+    RETURN_IF_ERROR(vm->SetMemory(
+        slot++,
+        {.start = region.start, .size = region.size, .host = region.host, .read_only = true}));
   }
   RETURN_IF_ERROR(vm->CreateIrqChip());
   return vm;
@@ -115,6 +124,19 @@ absl::StatusOr<GuestAddress> WriteTables(const RunConfig& config, const Processo
   return WriteFirmwareTables(config, std::move(acpi), parts.memory);
 }
 
+absl::StatusOr<GuestMemory> OpenRom(const RunConfig& config) {
+  if (!config.has_bios()) return GuestMemory();
+  absl::StatusOr<ScopedFd> file = OpenFile(config.bios(), O_RDONLY);
+  if (!file.ok()) return Annotate(file.status(), "--bios");
+  return LoadRom({file->get(), config.bios()});
+}
+
+// What the first vCPU begins with, and all vCPUs' MSRs.
+struct Entry {
+  EntryState first;
+  std::vector<Msr> msrs;
+};
+
 uint64_t SizeOf(const ScopedFd& file) {
   struct stat status = {};
   return file.valid() && fstat(file.get(), &status) == 0 ? static_cast<uint64_t>(status.st_size)
@@ -124,8 +146,8 @@ uint64_t SizeOf(const ScopedFd& file) {
 // Huge pages save a Linux guest thousands of faults, but zeroing one takes longer than a small
 // guest's whole start. So the boot data in low memory and files that would not fill a huge page
 // come into small pages, and the advice follows them.
-absl::StatusOr<BootState> LoadGuest(const RunConfig& config, const MemoryLayout& layout,
-                                    const GuestMemory& memory, GuestAddress rsdp) {
+absl::StatusOr<Entry> EnterKernel(const RunConfig& config, const MemoryLayout& layout,
+                                  const GuestMemory& memory, GuestAddress rsdp) {
   KernelLoadOptions options = {.rsdp = rsdp};
   ASSIGN_OR_RETURN(options.command_line, KernelCommandLine(config, Raw(layout.pstore.start)));
   ASSIGN_OR_RETURN(options.rng_seed, MakeRngSeed());
@@ -141,25 +163,36 @@ absl::StatusOr<BootState> LoadGuest(const RunConfig& config, const MemoryLayout&
   if (SizeOf(*kernel) + SizeOf(*initrd) >= kHugePage) {
     memory.AdviseHugePages(GuestAddress{kHugePage});
   }
-  absl::StatusOr<BootState> boot = LoadKernel(memory, layout, options);
+  ASSIGN_OR_RETURN(BootState boot, LoadKernel(memory, layout, options));
   memory.AdviseHugePages(GuestAddress{0});
-  return boot;
+  return Entry{.first = {boot.registers, boot.special_registers}, .msrs = std::move(boot.msrs)};
 }
 
-absl::Status CreateVcpus(const RunConfig& config, const Processors& processors,
-                         const BootState& boot, Machine::Parts& parts) {
+// The command line is there for a ROM that looks for it (crosvm.md 7.3). The ROM's shadow lies over
+// the tables as far as it reaches.
+absl::StatusOr<Entry> EnterRom(const RunConfig& config, const MemoryLayout& layout,
+                               const GuestMemory& memory, const GuestMemory& rom) {
+  ASSIGN_OR_RETURN(const std::string line, KernelCommandLine(config, Raw(layout.pstore.start)));
+  RETURN_IF_ERROR(WriteCommandLine(memory, line, kLongestCommandLine));
+  RETURN_IF_ERROR(ShadowRom(rom, memory));
+  memory.AdviseHugePages(GuestAddress{0});
+  return Entry{.first = EnterResetVector()};
+}
+
+absl::Status CreateVcpus(const RunConfig& config, const Processors& processors, const Entry& entry,
+                         Machine::Parts& parts) {
   const bool leaky = config.core_scheduling() && HostThreadsLeak();
   const VcpuThread::Targets targets = {parts.ports.get(), parts.mmio.get(), parts.lifecycle.get()};
   for (uint32_t i = 0; i < processors.apic_ids.size(); ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<Vcpu> vcpu,
                      parts.vm->CreateVcpu(processors.apic_ids[i], processors.cpuid[i]));
-    RETURN_IF_ERROR(vcpu->SetMsrs(boot.msrs).status());
+    RETURN_IF_ERROR(vcpu->SetMsrs(entry.msrs).status());
     if (i == 0) {
       ASSIGN_OR_RETURN(LapicState lapic, vcpu->GetLapic());
       WireLocalInterrupts(lapic);
       RETURN_IF_ERROR(vcpu->SetLapic(lapic));
-      RETURN_IF_ERROR(vcpu->SetSpecialRegisters(boot.special_registers));
-      RETURN_IF_ERROR(vcpu->SetRegisters(boot.registers));
+      RETURN_IF_ERROR(vcpu->SetSpecialRegisters(entry.first.special));
+      RETURN_IF_ERROR(vcpu->SetRegisters(entry.first.general));
     }
     parts.vcpus.push_back(
         std::make_unique<VcpuThread>(std::move(vcpu), i, targets, PlanPlacement(config, i, leaky)));
@@ -186,7 +219,8 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   parts.memory = *std::move(memory);
   RETURN_IF_ERROR(ApplyMemoryPolicy(config, parts.memory));
   ASSIGN_OR_RETURN(parts.files, OpenFileMappings(config, layout));
-  ASSIGN_OR_RETURN(parts.vm, CreateVm(*host.hypervisor, parts.memory, parts.files));
+  ASSIGN_OR_RETURN(parts.rom, OpenRom(config));
+  ASSIGN_OR_RETURN(parts.vm, CreateVm(*host.hypervisor, parts.memory, parts.files, parts.rom));
 
   parts.ports = std::make_unique<Bus>("port", Bus::kLastPort);
   parts.mmio = std::make_unique<Bus>("MMIO", Bus::kLastMmioAddress);
@@ -201,12 +235,14 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
                                       parts.virtio->functions(), *parts.lifecycle));
 
   ASSIGN_OR_RETURN(const GuestAddress rsdp, WriteTables(config, processors, parts));
-  ASSIGN_OR_RETURN(const BootState boot, LoadGuest(config, layout, parts.memory, rsdp));
+  ASSIGN_OR_RETURN(const Entry entry, config.has_bios()
+                                          ? EnterRom(config, layout, parts.memory, parts.rom)
+                                          : EnterKernel(config, layout, parts.memory, rsdp));
   // The process first, then its vCPUs' threads (crosvm.md 9.5).
   if (config.has_vcpu_cgroup_path()) {
     RETURN_IF_ERROR(JoinCgroup(config.vcpu_cgroup_path(), getpid()));
   }
-  RETURN_IF_ERROR(CreateVcpus(config, processors, boot, parts));
+  RETURN_IF_ERROR(CreateVcpus(config, processors, entry, parts));
   return std::make_unique<Machine>(std::move(parts));
 }
 

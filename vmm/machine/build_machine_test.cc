@@ -90,6 +90,30 @@ TEST_F(BuildMachineTest, ScriptedGuestPrintsAndPowersOff) {
   EXPECT_EQ(Output(), "hi");
 }
 
+TEST_F(BuildMachineTest, ARomIsReadOnlyBelowFourGiBAndTheFirstProcessorEntersIt) {
+  ScopedFd rom(memfd_create("rom", MFD_CLOEXEC));
+  const std::vector<uint8_t> image(2 * kGuestPageSize, 0x5A);
+  ASSERT_EQ(write(rom.get(), image.data(), image.size()), static_cast<ssize_t>(image.size()));
+  config_.clear_kernel();
+  config_.set_bios("/proc/self/fd/" + std::to_string(rom.get()));
+  config_.mutable_cpus()->set_num_cores(2);
+  std::vector<FakeVcpu*> vcpus;
+  hypervisor_.OnVcpu([&](FakeVcpu& vcpu) { vcpus.push_back(&vcpu); });
+
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+
+  const MemorySlot slot = hypervisor_.vm()->slots().rbegin()->second;
+  EXPECT_EQ(slot.start, GuestAddress{0xFFFFE000});
+  EXPECT_EQ(slot.size, image.size());
+  EXPECT_TRUE(slot.read_only);
+  ASSERT_EQ(vcpus.size(), 2u);
+  EXPECT_EQ(vcpus[0]->GetSpecialRegisters()->cs.base + vcpus[0]->GetRegisters()->rip, 0xFFFFFFF0);
+  EXPECT_EQ(vcpus[1]->GetRegisters()->rip, GeneralRegisters().rip);
+  EXPECT_EQ((*machine)->memory().ReadObject<uint8_t>(GuestAddress{0xFFFFF}).value(), 0x5A);
+  EXPECT_FALSE((*machine)->memory().Contains(GuestAddress{0xFFFFE000}, 1));
+}
+
 struct ResetWay {
   uint16_t port;
   uint8_t value;

@@ -34,6 +34,7 @@ class Machine {
     std::unique_ptr<Lifecycle> lifecycle;
     GuestMemory memory;
     std::vector<FileMapping> files;
+    GuestMemory rom;  // Apart: no device reaches it. Empty without --bios.
     std::unique_ptr<Vm> vm;
     std::unique_ptr<Bus> ports;
     std::unique_ptr<Bus> mmio;
