@@ -34,6 +34,10 @@ class Vcpu {
   // completed (a read's data) is completed first, so that the state can be read afterwards.
   virtual void Kick() = 0;
 
+  // The vCPU stood still since the last Run for a reason that its guest cannot know: tells it, if
+  // it wants to know, so that its watchdog does not take that for a lock-up. Called before Run.
+  virtual void NotePause() = 0;
+
   virtual absl::StatusOr<GeneralRegisters> GetRegisters() = 0;
   virtual absl::Status SetRegisters(const GeneralRegisters& registers) = 0;
 

@@ -48,11 +48,13 @@ class FakeVcpu final : public Vcpu {
   void RefuseMsr(uint32_t index);
 
   [[nodiscard]] uint32_t id() const { return id_; }
+  [[nodiscard]] int noted_pauses() const { return noted_pauses_; }
   [[nodiscard]] const std::vector<CpuidEntry>& cpuid() const { return cpuid_; }
   [[nodiscard]] const DebugControl& debug_control() const { return debug_control_; }
 
   absl::StatusOr<VcpuExit> Run() override;
   void Kick() override;
+  void NotePause() override { ++noted_pauses_; }
 
   absl::StatusOr<GeneralRegisters> GetRegisters() override { return registers_; }
   absl::Status SetRegisters(const GeneralRegisters& registers) override;
@@ -88,6 +90,7 @@ class FakeVcpu final : public Vcpu {
   // Kick is async-signal-safe, so it takes no lock.
   const EventFd wake_;
   std::atomic<bool> kicked_{false};
+  std::atomic<int> noted_pauses_{0};
 
   mutable Mutex mutex_;
   std::deque<Step> script_ ABSL_GUARDED_BY(mutex_);

@@ -78,6 +78,11 @@ void KvmVcpu::Kick() {
   if (thread != 0) SendKickSignal(thread);
 }
 
+void KvmVcpu::NotePause() {
+  // api.rst 4.71: EINVAL when the guest has no clock of KVM's, and so no watchdog that asks.
+  ioctl(fd_.get(), KVM_KVMCLOCK_CTRL, 0);
+}
+
 absl::StatusOr<GeneralRegisters> KvmVcpu::GetRegisters() {
   if (synced_) return FromKvm(area_.run().s.regs.regs);
   kvm_regs registers = {};

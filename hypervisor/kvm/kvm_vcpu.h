@@ -42,6 +42,7 @@ class KvmVcpu final : public Vcpu {
 
   absl::StatusOr<VcpuExit> Run() override;
   void Kick() override;
+  void NotePause() override;
 
   absl::StatusOr<GeneralRegisters> GetRegisters() override;
   absl::Status SetRegisters(const GeneralRegisters& registers) override;

@@ -18,6 +18,7 @@ class MockVcpu : public Vcpu {
  public:
   MOCK_METHOD(absl::StatusOr<VcpuExit>, Run, (), (override));
   MOCK_METHOD(void, Kick, (), (override));
+  MOCK_METHOD(void, NotePause, (), (override));
   MOCK_METHOD(absl::StatusOr<GeneralRegisters>, GetRegisters, (), (override));
   MOCK_METHOD(absl::Status, SetRegisters, (const GeneralRegisters& registers), (override));
   MOCK_METHOD(absl::StatusOr<SpecialRegisters>, GetSpecialRegisters, (), (override));

@@ -18,6 +18,14 @@ struct CommandInfo {
 inline constexpr CommandInfo kCommandList[] = {
     {"run", "<options> KERNEL", "build a virtual machine and run its kernel"},
     {"stop", "VM_SOCKET", "end a machine at once, in order; its guest is not told"},
+    {"suspend", "[--full] VM_SOCKET",
+     "bring the virtual CPUs of a machine to a halt, with --full its devices too"},
+    {"resume", "[--full] VM_SOCKET",
+     "have a machine go on after suspend or --suspended; --full if that was"},
+    {"powerbtn", "VM_SOCKET", "press the power button of a machine"},
+    {"sleepbtn", "VM_SOCKET", "press the sleep button of a machine"},
+    {"gpe", "GPE VM_SOCKET", "raise general-purpose event GPE, 0 to 255, of ACPI"},
+    {"make_rt", "VM_SOCKET", "give the CPUs that --delay-rt holds back their priority"},
     {"version", "", "print the version"},
     {"help", "[NAME]", "explain a sub-command or an option: help run, help --block"},
 };

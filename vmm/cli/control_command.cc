@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "vmm/config/text.h"
 
@@ -27,9 +28,32 @@ struct Syntax {
   absl::Status (*read_operands)(Operands operands, ControlRequest& request);
 };
 
+absl::StatusOr<uint64_t> ReadNumber(absl::string_view name, absl::string_view text, uint64_t max) {
+  uint64_t number = 0;
+  if (!absl::SimpleAtoi(text, &number) || number > max) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": ", Quote(text), " is not a number from 0 to ", max));
+  }
+  return number;
+}
+
+void SetFull(ControlRequest& request) { request.set_full(true); }
+
+absl::Status ReadGpe(Operands operands, ControlRequest& request) {
+  const absl::StatusOr<uint64_t> number = ReadNumber("GPE", operands[0], 255);
+  if (number.ok()) request.set_number(static_cast<uint32_t>(*number));
+  return number.status();
+}
+
 const std::vector<Syntax>& AllSyntax() {
   static const auto& all = *new std::vector<Syntax>{
       {"stop", ControlRequest::STOP, {}, "", nullptr, nullptr},
+      {"suspend", ControlRequest::SUSPEND, {}, "--full", SetFull, nullptr},
+      {"resume", ControlRequest::RESUME, {}, "--full", SetFull, nullptr},
+      {"powerbtn", ControlRequest::POWER_BUTTON, {}, "", nullptr, nullptr},
+      {"sleepbtn", ControlRequest::SLEEP_BUTTON, {}, "", nullptr, nullptr},
+      {"gpe", ControlRequest::GPE, {"GPE"}, "", nullptr, ReadGpe},
+      {"make_rt", ControlRequest::MAKE_REALTIME, {}, "", nullptr, nullptr},
   };
   return all;
 }

@@ -34,6 +34,30 @@ TEST(ControlCommandTest, ASocketMayLookLikeAnOption) {
   EXPECT_EQ(call->socket, "--full");
 }
 
+TEST(ControlCommandTest, FullMayStandAnywhere) {
+  for (const std::vector<absl::string_view>& line :
+       {std::vector<absl::string_view>{"--full", "/s"}, {"/s", "--full"}}) {
+    const auto call = ParseControlCommand("suspend", line);
+    ASSERT_TRUE(call.ok()) << call.status();
+    EXPECT_TRUE(call->request.full());
+    EXPECT_EQ(call->socket, "/s");
+  }
+  EXPECT_FALSE(ParseControlCommand("resume", {"/s"})->request.full());
+  EXPECT_EQ(WrongWith("powerbtn", {"--full", "/s"}), "unknown option '--full'");
+}
+
+TEST(ControlCommandTest, AGpeIsANumberBeforeTheSocket) {
+  const auto call = ParseControlCommand("gpe", {"255", "/s"});
+
+  ASSERT_TRUE(call.ok()) << call.status();
+  EXPECT_EQ(call->request.command(), ControlRequest::GPE);
+  EXPECT_EQ(call->request.number(), 255u);
+  EXPECT_EQ(WrongWith("gpe", {"256", "/s"}), "GPE: '256' is not a number from 0 to 255");
+  EXPECT_EQ(WrongWith("gpe", {"x", "/s"}), "GPE: 'x' is not a number from 0 to 255");
+  EXPECT_THAT(WrongWith("gpe", {"/s"}), HasSubstr("VM_SOCKET is missing"));
+  EXPECT_THAT(WrongWith("gpe", {}), HasSubstr("GPE is missing"));
+}
+
 TEST(ControlCommandTest, WrongArgumentsAreNamed) {
   EXPECT_THAT(WrongWith("stop", {}), HasSubstr("VM_SOCKET is missing"));
   EXPECT_EQ(WrongWith("stop", {"/s", "/t"}), "unexpected argument '/t'");

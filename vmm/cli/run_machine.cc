@@ -71,13 +71,18 @@ absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
   ASSIGN_OR_RETURN(std::optional<ControlSocket> socket, OpenControlSocket(config));
   ASSIGN_OR_RETURN(machine, BuildMachine(config, {hypervisor.get(), loop.get(), &SystemClock()},
                                          [raw = loop.get()] { raw->Stop(); }));
-  MachineControl control(*machine);
+  MachineControl control(*machine, *loop);
   std::optional<ControlServer> server;
   if (socket.has_value()) {
     server.emplace(*std::move(socket), *loop,
                    [&control](const ControlRequest& request, ControlServer::Reply reply) {
                      control.Obey(request, std::move(reply));
                    });
+  }
+  if (config.suspended()) {
+    if (!config.has_socket())
+      LOG(kWarning, "run", "--suspended: without --socket nobody resumes it");
+    machine->Suspend(nullptr);
   }
   machine->Start();
   // Most of the program has done its work.

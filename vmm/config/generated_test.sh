@@ -29,7 +29,7 @@ expect() {
   }
 }
 
-expect "run" touchstone r
+expect "run resume" touchstone r
 expect "--vsock" touchstone run --vso
 expect "--async-executor" touchstone run --asy
 expect "epoll uring" touchstone run --async-executor ""

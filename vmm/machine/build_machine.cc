@@ -182,7 +182,8 @@ absl::StatusOr<Entry> EnterRom(const RunConfig& config, const MemoryLayout& layo
 absl::Status CreateVcpus(const RunConfig& config, const Processors& processors, const Entry& entry,
                          Machine::Parts& parts) {
   const bool leaky = config.core_scheduling() && HostThreadsLeak();
-  const VcpuThread::Targets targets = {parts.ports.get(), parts.mmio.get(), parts.lifecycle.get()};
+  const VcpuThread::Targets targets = {parts.ports.get(), parts.mmio.get(), parts.lifecycle.get(),
+                                       parts.pause.get()};
   for (uint32_t i = 0; i < processors.apic_ids.size(); ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<Vcpu> vcpu,
                      parts.vm->CreateVcpu(processors.apic_ids[i], processors.cpuid[i]));
@@ -209,6 +210,7 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
                                                       absl::AnyInvocable<void()> on_end) {
   Machine::Parts parts;
   parts.lifecycle = std::make_unique<Lifecycle>(std::move(on_end));
+  parts.pause = std::make_unique<PauseGate>();
   ASSIGN_OR_RETURN(const Processors processors, PlanProcessors(config, *host.hypervisor));
   ASSIGN_OR_RETURN(const MemoryLayout layout, PlanMemory(config, processors.physical_bits));
   // Private: nothing in the machine hands its memory to another process.
@@ -225,8 +227,9 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   parts.ports = std::make_unique<Bus>("port", Bus::kLastPort);
   parts.mmio = std::make_unique<Bus>("MMIO", Bus::kLastMmioAddress);
   parts.interrupts = std::make_unique<InterruptRouter>(*parts.vm);
-  ASSIGN_OR_RETURN(parts.platform, PlatformDevices::Create(config, host, layout, *parts.ports,
-                                                           *parts.interrupts, *parts.lifecycle));
+  ASSIGN_OR_RETURN(parts.platform,
+                   PlatformDevices::Create(config, host, layout, *parts.ports, *parts.interrupts,
+                                           *parts.lifecycle, *parts.pause));
   ASSIGN_OR_RETURN(parts.virtio,
                    VirtioDevices::Create({.config = config, .host = host, .memory = parts.memory},
                                          *parts.vm, *parts.interrupts));

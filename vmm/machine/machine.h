@@ -14,12 +14,14 @@
 #include <memory>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "base/memory/guest_memory.h"
 #include "devices/bus/bus.h"
 #include "hypervisor/vm.h"
 #include "vmm/machine/file_mappings.h"
 #include "vmm/machine/interrupt_router.h"
 #include "vmm/machine/lifecycle.h"
+#include "vmm/machine/pause_gate.h"
 #include "vmm/machine/pci_devices.h"
 #include "vmm/machine/platform_devices.h"
 #include "vmm/machine/vcpu_thread.h"
@@ -32,6 +34,7 @@ class Machine {
   // What BuildMachine hands over. Members are destroyed from the last to the first.
   struct Parts {
     std::unique_ptr<Lifecycle> lifecycle;
+    std::unique_ptr<PauseGate> pause;
     GuestMemory memory;
     std::vector<FileMapping> files;
     GuestMemory rom;  // Apart: no device reaches it. Empty without --bios.
@@ -55,6 +58,23 @@ class Machine {
   // and flushes the outputs. Harmless when done already.
   void Stop();
 
+  // Brings the vCPUs to a halt where they are, now or before Start. `done` is called on any thread
+  // when all of them stand still, or Resume was called. Devices go on with what they are at.
+  void Suspend(PauseGate::Done done);
+  // Ends Suspend, and a sleep state that the guest is in.
+  void Resume();
+  // Since Suspend.
+  [[nodiscard]] bool suspended() const { return parts_.pause->closed(PauseGate::Reason::kHost); }
+  // Has the virtio devices finish what they are at, and leaves what comes from the guest or the
+  // host where it is until WakeDevices. The registers of the others have no work of their own:
+  // clocks go on, and input waits. REQUIRES: the vCPUs stand still.
+  absl::Status SleepDevices();
+  void WakeDevices();
+  [[nodiscard]] bool devices_asleep() const { return devices_asleep_; }
+
+  // Gives those vCPUs real-time priority that are to have it. Errors name vCPU and call.
+  absl::Status MakeRealtime();
+
   [[nodiscard]] Lifecycle& lifecycle() { return *parts_.lifecycle; }
   [[nodiscard]] const GuestMemory& memory() const { return parts_.memory; }
   [[nodiscard]] MsiTarget& msi() { return *parts_.interrupts; }
@@ -66,6 +86,7 @@ class Machine {
 
  private:
   Parts parts_;
+  bool devices_asleep_ = false;
 };
 
 }  // namespace touchstone

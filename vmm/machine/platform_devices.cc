@@ -28,11 +28,20 @@ Aml FwCfgNode() {
                Aml::Name("_CRS", crs.Build())});
 }
 
+// Without a control socket nobody could wake a guest that sleeps: it is awake again at once.
+AcpiPmHooks PmHooks(const RunConfig& config, Lifecycle& lifecycle, PauseGate& pause) {
+  AcpiPmHooks hooks = {.on_power_off = [&lifecycle] { lifecycle.End(EndOfRun::kPowerOff); }};
+  if (!config.has_socket()) return hooks;
+  hooks.on_suspend = [&pause] { pause.Close(PauseGate::Reason::kSleep, nullptr); };
+  hooks.on_wake = [&pause] { pause.Open(PauseGate::Reason::kSleep); };
+  return hooks;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PlatformDevices>> PlatformDevices::Create(
     const RunConfig& config, const MachineHost& host, const MemoryLayout& layout, Bus& ports,
-    InterruptRouter& interrupts, Lifecycle& lifecycle) {
+    InterruptRouter& interrupts, Lifecycle& lifecycle, PauseGate& pause) {
   std::unique_ptr<PlatformDevices> self(new PlatformDevices);
   self->serial_.reserve(config.serial_size());
   for (const SerialConfig& serial : config.serial()) {
@@ -48,9 +57,8 @@ absl::StatusOr<std::unique_ptr<PlatformDevices>> PlatformDevices::Create(
         {I8042::kFirstPortBesidePit, I8042::kLastPort - I8042::kFirstPortBesidePit + 1}, "i8042",
         self->i8042_.get()));
   }
-  self->acpi_pm_ = std::make_unique<AcpiPm>(
-      *host.clock, *host.loop, interrupts.Connect(kSciGsi),
-      AcpiPmHooks{.on_power_off = [&lifecycle] { lifecycle.End(EndOfRun::kPowerOff); }});
+  self->acpi_pm_ = std::make_unique<AcpiPm>(*host.clock, *host.loop, interrupts.Connect(kSciGsi),
+                                            PmHooks(config, lifecycle, pause));
   RETURN_IF_ERROR(
       ports.Insert({kAcpiPmPort, kAcpiPmPortCount}, "ACPI power management", self->acpi_pm_.get()));
   if (!config.no_rtc()) {

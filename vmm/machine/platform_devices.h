@@ -25,6 +25,7 @@
 #include "vmm/machine/interrupt_router.h"
 #include "vmm/machine/lifecycle.h"
 #include "vmm/machine/machine_host.h"
+#include "vmm/machine/pause_gate.h"
 
 namespace touchstone {
 
@@ -35,7 +36,7 @@ class PlatformDevices {
   // `config` are borrowed.
   static absl::StatusOr<std::unique_ptr<PlatformDevices>> Create(
       const RunConfig& config, const MachineHost& host, const MemoryLayout& layout, Bus& ports,
-      InterruptRouter& interrupts, Lifecycle& lifecycle);
+      InterruptRouter& interrupts, Lifecycle& lifecycle, PauseGate& pause);
 
   // Fills in what the ACPI tables say of these devices.
   void Describe(AcpiConfig& acpi) const;

@@ -51,6 +51,7 @@ VcpuPlacement PlanPlacement(const RunConfig& config, uint32_t vcpu, bool leaky) 
   }
   placement.realtime =
       std::find(config.rt_cpus().begin(), config.rt_cpus().end(), vcpu) != config.rt_cpus().end();
+  placement.delay_realtime = placement.realtime && config.delay_rt();
   placement.own_core_cookie = leaky && config.core_scheduling() && !config.per_vm_core_scheduling();
   return placement;
 }
@@ -73,11 +74,18 @@ absl::Status ApplyPlacement(const VcpuPlacement& placement) {
     if (sched_setaffinity(0, sizeof(cpus), &cpus) != 0) Complain("sched_setaffinity", errno);
   }
   if (placement.own_core_cookie) TakeCoreCookie();
-  if (placement.realtime) {
-    const sched_param parameter = {.sched_priority = kRealtimePriority};
-    if (sched_setscheduler(0, SCHED_RR, &parameter) != 0) Complain("sched_setscheduler", errno);
+  if (placement.realtime && !placement.delay_realtime) {
+    if (absl::Status status = TakeRealtimePriority(pthread_self()); !status.ok()) {
+      LOG(kWarning, "vcpu", "thread %d: %s", gettid(), status.message());
+    }
   }
   return absl::OkStatus();
+}
+
+absl::Status TakeRealtimePriority(pthread_t thread) {
+  const sched_param parameter = {.sched_priority = kRealtimePriority};
+  const int error = pthread_setschedparam(thread, SCHED_RR, &parameter);
+  return error == 0 ? absl::OkStatus() : ErrnoStatus(error, "sched_setscheduler");
 }
 
 absl::Status JoinCgroup(const std::string& path, pid_t id) {

@@ -6,6 +6,7 @@
 #ifndef TOUCHSTONE_VMM_MACHINE_VCPU_PLACEMENT_H_
 #define TOUCHSTONE_VMM_MACHINE_VCPU_PLACEMENT_H_
 
+#include <pthread.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -21,8 +22,9 @@ namespace touchstone {
 struct VcpuPlacement {
   // Empty for any.
   std::vector<uint32_t> host_cpus;
-  // SCHED_RR, priority 6.
+  // SCHED_RR, priority 6: from the start, or once TakeRealtimePriority is called.
   bool realtime = false;
+  bool delay_realtime = false;
   // Threads with another cookie, or without one, do not run beside it on the same core.
   bool own_core_cookie = false;
   // A directory of cgroup v1; empty for none.
@@ -46,6 +48,9 @@ void TakeCoreCookie();
 // Places the calling thread. As crosvm's, failures are logged, and that to enter the cgroup alone
 // is an error: the limits that the user relies on would not hold.
 absl::Status ApplyPlacement(const VcpuPlacement& placement);
+
+// Gives a thread SCHED_RR, priority 6. PermissionDenied for those who may not (RLIMIT_RTPRIO).
+absl::Status TakeRealtimePriority(pthread_t thread);
 
 // Writes a thread's or process's id to PATH/tasks. Errors name --vcpu-cgroup-path.
 absl::Status JoinCgroup(const std::string& path, pid_t id);

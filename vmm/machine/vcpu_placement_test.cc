@@ -41,6 +41,14 @@ TEST(PlanPlacementTest, OptionsAreOfTheirVcpus) {
   EXPECT_EQ(PlanPlacement(config, 2, false), (VcpuPlacement{.cgroup = "/cgroup"}));
 }
 
+TEST(PlanPlacementTest, RealTimeCanWait) {
+  const RunConfig config = Config("rt_cpus: 1 delay_rt: true");
+
+  EXPECT_EQ(PlanPlacement(config, 0, false), VcpuPlacement());
+  EXPECT_EQ(PlanPlacement(config, 1, false),
+            (VcpuPlacement{.realtime = true, .delay_realtime = true}));
+}
+
 TEST(PlanPlacementTest, CoreSchedulingIsForHostsThatNeedIt) {
   EXPECT_TRUE(PlanPlacement(Config(""), 0, true).own_core_cookie);
   EXPECT_TRUE(PlanPlacement(Config("core_scheduling: true"), 0, true).own_core_cookie);

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
+#include "base/status.h"
 
 namespace touchstone {
 namespace {
@@ -29,7 +30,9 @@ void AccessPort(Bus& ports, const IoExit& io) {
 
 VcpuThread::VcpuThread(std::unique_ptr<Vcpu> vcpu, uint32_t index, const Targets& targets,
                        VcpuPlacement placement)
-    : vcpu_(std::move(vcpu)), index_(index), targets_(targets), placement_(std::move(placement)) {}
+    : vcpu_(std::move(vcpu)), index_(index), targets_(targets), placement_(std::move(placement)) {
+  targets_.pause->Add(*vcpu_);
+}
 
 VcpuThread::~VcpuThread() { Stop(); }
 
@@ -41,7 +44,17 @@ void VcpuThread::Stop() {
   if (!thread_.joinable()) return;
   stopping_.store(true, std::memory_order_release);  // seen by the loop after the kick
   vcpu_->Kick();
+  targets_.pause->Wake();
   thread_.join();
+}
+
+absl::Status VcpuThread::MakeRealtime() {
+  if (!placement_.realtime) return absl::OkStatus();
+  return Annotate(TakeRealtimePriority(thread_.native_handle()), absl::StrCat("vCPU ", index_));
+}
+
+void VcpuThread::AwaitResume() {
+  if (targets_.pause->Wait(stopping_)) vcpu_->NotePause();
 }
 
 void VcpuThread::Loop() {
@@ -50,6 +63,7 @@ void VcpuThread::Loop() {
     LOG(kError, "vcpu", "vCPU %d: %s", index_, std::string(placed.message()));
     return targets_.lifecycle->End(EndOfRun::kStopped);
   }
+  AwaitResume();
   while (!stopping_.load(std::memory_order_acquire)) {  // pairs with Stop
     const absl::StatusOr<VcpuExit> exit = vcpu_->Run();
     if (!exit.ok()) {
@@ -57,7 +71,11 @@ void VcpuThread::Loop() {
       targets_.lifecycle->End(EndOfRun::kCrash);
       return;
     }
-    if (!Dispatch(*exit)) return;
+    if (std::holds_alternative<InterruptedExit>(*exit)) {
+      AwaitResume();
+    } else if (!Dispatch(*exit)) {
+      return;
+    }
   }
 }
 
@@ -74,7 +92,6 @@ bool VcpuThread::Dispatch(const VcpuExit& exit) {
     }
     return true;
   }
-  if (std::holds_alternative<InterruptedExit>(exit)) return true;
   if (std::holds_alternative<ShutdownExit>(exit)) {
     LOG(kInfo, "vcpu", "vCPU %d: triple fault", index_);
     targets_.lifecycle->End(EndOfRun::kTripleFault);

@@ -1,5 +1,5 @@
-// A thread that runs one vCPU and sends its exits to the buses. Where it cannot be placed as it
-// should, it ends the run as a stop (crosvm.md 2.3).
+// A thread that runs one vCPU and sends its exits to the buses, or waits at the machine's gate.
+// Where it cannot be placed as it should, it ends the run as a stop (crosvm.md 2.3).
 //
 // Thread-compatible: created, started and stopped by one thread.
 
@@ -11,9 +11,11 @@
 #include <memory>
 #include <thread>
 
+#include "absl/status/status.h"
 #include "devices/bus/bus.h"
 #include "hypervisor/vcpu.h"
 #include "vmm/machine/lifecycle.h"
+#include "vmm/machine/pause_gate.h"
 #include "vmm/machine/vcpu_placement.h"
 
 namespace touchstone {
@@ -25,6 +27,7 @@ class VcpuThread {
     Bus* ports;
     Bus* mmio;
     Lifecycle* lifecycle;
+    PauseGate* pause;
   };
 
   VcpuThread(std::unique_ptr<Vcpu> vcpu, uint32_t index, const Targets& targets,
@@ -36,11 +39,17 @@ class VcpuThread {
   // Brings the vCPU out of the guest and joins the thread. Harmless when it never started.
   void Stop();
 
+  // Gives the thread real-time priority, if it is one that is to have it. Errors name the call.
+  // REQUIRES: started.
+  absl::Status MakeRealtime();
+
   // REQUIRES: not running.
   [[nodiscard]] Vcpu& vcpu() { return *vcpu_; }
 
  private:
   void Loop();
+  // While the machine stands still.
+  void AwaitResume();
   // False when the vCPU cannot go on.
   bool Dispatch(const VcpuExit& exit);
 

@@ -29,7 +29,7 @@ class VcpuThreadTest : public testing::Test {
     EXPECT_TRUE(vm_->CreateIrqChip().ok());
     std::unique_ptr<Vcpu> vcpu = *vm_->CreateVcpu(0, {});
     vcpu_ = hypervisor_.vm()->vcpu(0);
-    thread_.emplace(std::move(vcpu), 0, VcpuThread::Targets{&ports_, &mmio_, &lifecycle_});
+    thread_.emplace(std::move(vcpu), 0, VcpuThread::Targets{&ports_, &mmio_, &lifecycle_, &gate_});
   }
 
   // Runs the script, which ends with an exit that ends the run.
@@ -50,6 +50,7 @@ class VcpuThreadTest : public testing::Test {
     ended_ = true;
     ended_.notify_all();
   }};
+  PauseGate gate_;
   FakeVcpu* vcpu_;
   std::optional<VcpuThread> thread_;
 };
@@ -114,6 +115,43 @@ TEST_F(VcpuThreadTest, StopWithoutStartIsHarmless) {
   EXPECT_EQ(lifecycle_.end(), std::nullopt);
 }
 
+TEST_F(VcpuThreadTest, WhileTheGateIsClosedItDoesNotRun) {
+  vcpu_->Script(FakeExit::Out(kPort, 1, 1));
+  vcpu_->Script(FakeExit::Other(ShutdownExit{}));
+  gate_.Close(PauseGate::Reason::kHost, nullptr);
+
+  thread_->Start();
+  std::atomic<bool> waits{false};
+  gate_.Close(PauseGate::Reason::kHost, [&waits] {
+    waits = true;
+    waits.notify_all();
+  });
+  waits.wait(false);
+  EXPECT_EQ(vcpu_->remaining(), 2u);
+  EXPECT_EQ(vcpu_->noted_pauses(), 0);
+
+  gate_.Open(PauseGate::Reason::kHost);
+  while (!ended_) ended_.wait(false);
+  thread_->Stop();
+  EXPECT_EQ(vcpu_->noted_pauses(), 1);
+  EXPECT_EQ(lifecycle_.end(), EndOfRun::kTripleFault);
+}
+
+TEST_F(VcpuThreadTest, StopEndsAThreadThatWaits) {
+  gate_.Close(PauseGate::Reason::kHost, nullptr);
+  thread_->Start();
+
+  thread_->Stop();
+
+  EXPECT_TRUE(gate_.closed(PauseGate::Reason::kHost));
+}
+
+TEST_F(VcpuThreadTest, OnlyThoseThatAreToBeAreMadeRealtime) {
+  thread_->Start();
+
+  EXPECT_TRUE(thread_->MakeRealtime().ok());
+}
+
 struct EndingExit {
   VcpuExit exit;
   EndOfRun end;
@@ -144,7 +182,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(VcpuThreadTest, OneThatCannotBePlacedEndsTheRunAsAStop) {
   std::unique_ptr<Vcpu> vcpu = *vm_->CreateVcpu(1, {});
-  VcpuThread thread(std::move(vcpu), 1, {&ports_, &mmio_, &lifecycle_},
+  VcpuThread thread(std::move(vcpu), 1, {&ports_, &mmio_, &lifecycle_, &gate_},
                     {.cgroup = "/no/such/cgroup"});
 
   thread.Start();

@@ -182,6 +182,20 @@ std::vector<PlacedFunction> VirtioDevices::functions() {
   return functions;
 }
 
+absl::Status VirtioDevices::Sleep() {
+  for (Device& device : devices_) {
+    absl::Status status = device.pci->Sleep();
+    if (status.ok()) continue;
+    WakeUp();
+    return Annotate(status, device.part.name);
+  }
+  return absl::OkStatus();
+}
+
+void VirtioDevices::WakeUp() {
+  for (Device& device : devices_) device.pci->WakeUp();
+}
+
 void VirtioDevices::Stop() {
   for (Device& device : devices_) device.pci->Reset();
   for (Device& device : devices_) {

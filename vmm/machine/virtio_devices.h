@@ -66,6 +66,11 @@ class VirtioDevices {
   // For the PCI root, in the order in which it gives out addresses.
   [[nodiscard]] std::vector<PlacedFunction> functions();
 
+  // The queues of all devices stand still from here to WakeUp. All of them or none: an error names
+  // the device. The vCPUs stand still.
+  absl::Status Sleep();
+  void WakeUp();
+
   // Resets all devices, then stops their threads. The vCPUs have stopped. Harmless when done
   // already.
   void Stop();

@@ -139,11 +139,18 @@ void AcpiPm::Run(Action action) {
       return;
     case Action::kSuspend:
       hooks_.on_suspend();
+      // Who woke it before it slept was told too early.
+      if (WokeUp() && hooks_.on_wake != nullptr) hooks_.on_wake();
       return;
     case Action::kWake:
       if (hooks_.on_wake != nullptr) hooks_.on_wake();
       return;
   }
+}
+
+bool AcpiPm::WokeUp() const {
+  MutexLock lock(mutex_);
+  return !sleeping_;
 }
 
 void AcpiPm::RaiseEvent(uint16_t status, bool always_wakes) {

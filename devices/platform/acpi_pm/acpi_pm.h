@@ -91,6 +91,7 @@ class AcpiPm final : public BusDevice {
   Action EnterSleep(uint8_t type) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Action WakeIf(bool wakes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run(Action action);
+  [[nodiscard]] bool WokeUp() const;
   void RaiseEvent(uint16_t status, bool always_wakes);
 
   // The timer as a counter that does not wrap.

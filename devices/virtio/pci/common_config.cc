@@ -241,15 +241,41 @@ absl::Status CommonConfig::StartDevice() {
   return absl::OkStatus();
 }
 
-absl::Status CommonConfig::StartQueue(uint16_t index) {
-  absl::StatusOr<VirtQueue> queue = VirtQueue::Create(
-      memory_,
-      {.layout = queues_[index].layout, .features = driver_features_, .kick = kicks_[index]});
+absl::Status CommonConfig::StartQueue(uint16_t index, const QueuePosition& position) {
+  absl::StatusOr<VirtQueue> queue = VirtQueue::Create(memory_, {.layout = queues_[index].layout,
+                                                                .features = driver_features_,
+                                                                .position = position,
+                                                                .kick = kicks_[index]});
   absl::Status status = queue.status();
   if (status.ok()) status = device_.StartQueue(index, *std::move(queue));
   if (!status.ok()) return Annotate(status, absl::StrCat("queue ", index));
   queues_[index].running = true;
   return absl::OkStatus();
+}
+
+absl::Status CommonConfig::Sleep() {
+  for (uint16_t i = 0; i < queues_.size(); ++i) {
+    if (!queues_[i].running || queues_[i].asleep.has_value()) continue;
+    const absl::StatusOr<QueuePosition> position = device_.StopQueue(i);
+    if (!position.ok()) {
+      WakeUp();
+      return Annotate(position.status(), absl::StrCat("queue ", i));
+    }
+    queues_[i].asleep = *position;
+  }
+  return absl::OkStatus();
+}
+
+void CommonConfig::WakeUp() {
+  for (uint16_t i = 0; i < queues_.size(); ++i) {
+    if (!queues_[i].asleep.has_value()) continue;
+    const QueuePosition position = *std::exchange(queues_[i].asleep, std::nullopt);
+    const absl::Status started = StartQueue(i, position);
+    if (started.ok()) continue;
+    queues_[i].running = false;
+    LOG(kWarning, "virtio", "device %d: %s", device_.device_id(), std::string(started.message()));
+    interrupt_.SetNeedsReset();
+  }
 }
 
 void CommonConfig::ClearQueue(uint16_t index) {

@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -49,11 +50,17 @@ class CommonConfig {
   // What writing 0 to the status does.
   void Reset();
 
+  // See VirtioPci. runs() says the same meanwhile.
+  absl::Status Sleep();
+  void WakeUp();
+
  private:
   struct Queue {
     QueueLayout layout;
     bool enabled = false;
     bool running = false;  // In the device.
+    // Where it goes on, while it sleeps.
+    std::optional<QueuePosition> asleep = std::nullopt;
   };
 
   [[nodiscard]] uint64_t OfferedFeatures() const;
@@ -72,7 +79,7 @@ class CommonConfig {
 
   void Activate();
   absl::Status StartDevice();
-  absl::Status StartQueue(uint16_t index);
+  absl::Status StartQueue(uint16_t index, const QueuePosition& position = {});
   void ClearQueue(uint16_t index);
 
   VirtioDevice& device_;

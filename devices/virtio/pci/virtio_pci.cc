@@ -98,6 +98,16 @@ void VirtioPci::Reset() {
   UpdateKickAddresses();
 }
 
+absl::Status VirtioPci::Sleep() {
+  MutexLock lock(mutex_);
+  return common_.Sleep();
+}
+
+void VirtioPci::WakeUp() {
+  MutexLock lock(mutex_);
+  common_.WakeUp();
+}
+
 absl::Status VirtioPci::AddCapabilities() {
   RETURN_IF_ERROR(config_.AddBar(kBar));
   uint8_t multiplier[4];

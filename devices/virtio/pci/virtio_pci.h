@@ -88,6 +88,12 @@ class VirtioPci final : public PciFunction, public BusDevice {
   // Resets the device, as the driver can: no queue runs afterwards.
   void Reset();
 
+  // Stops the queues that run, once what is in flight is done, and has them go on where they were.
+  // The driver sees nothing of it but the time. In between the guest accesses no register. An error
+  // is the device's; all queues run then. Harmless when asleep, or awake, already.
+  absl::Status Sleep();
+  void WakeUp();
+
   // --- PciFunction.
   [[nodiscard]] absl::string_view name() const override { return options_.name; }
   void ReadConfig(uint32_t offset, absl::Span<uint8_t> data) override;

@@ -585,6 +585,57 @@ TEST_F(VirtioPciTest, ResetByTheMachineIsOneByTheDriver) {
   EXPECT_THAT(told_, ElementsAre(SizeIs(2), IsEmpty()));
 }
 
+TEST_F(VirtioPciTest, AsleepItWorksOnNothingAndGoesOnWhereItWas) {
+  pci_->BarMoved(0, 0xD0000000);
+  Run(kVirtioVersion1 | kVirtioEventIndex);
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Echoes(0));
+
+  ASSERT_TRUE(pci_->Sleep().ok());
+  ASSERT_TRUE(pci_->Sleep().ok());
+  EXPECT_FALSE(Echoes(0));
+  EXPECT_FALSE(Echoes(1));
+  EXPECT_TRUE(device_.attached());
+  EXPECT_THAT(told_, ElementsAre(SizeIs(2)));
+  pci_->WakeUp();
+  pci_->WakeUp();
+  loop_.RunReady();
+
+  // What was sent meanwhile comes now.
+  EXPECT_TRUE(queues_[0]->PollUsed().has_value());
+  EXPECT_TRUE(queues_[1]->PollUsed().has_value());
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(Echoes(0) && Echoes(1));
+  EXPECT_EQ(status() & kVirtioNeedsReset, 0);
+}
+
+TEST_F(VirtioPciTest, PackedRingsSleepAtAnyPosition) {
+  Run(kVirtioVersion1 | kVirtioPackedRing | kVirtioEventIndex);
+
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(pci_->Sleep().ok());
+    pci_->WakeUp();
+    ASSERT_TRUE(Echoes(0)) << i;
+  }
+}
+
+TEST_F(VirtioPciTest, WithoutADriverThereIsNothingToPutToSleep) {
+  ASSERT_TRUE(pci_->Sleep().ok());
+  pci_->WakeUp();
+
+  Run();
+  EXPECT_TRUE(Echoes(0));
+}
+
+TEST_F(VirtioPciTest, AResetEndsTheSleep) {
+  Run();
+  ASSERT_TRUE(pci_->Sleep().ok());
+  pci_->Reset();
+  pci_->WakeUp();
+
+  EXPECT_FALSE(device_.attached());
+  Run();
+  EXPECT_TRUE(Echoes(1));
+}
+
 TEST_F(VirtioPciTest, RegistersAreReachedThroughConfigurationSpace) {
   const uint32_t at = FindCapability(kPciCapabilityVendor, kVirtioCapabilityPciConfig);
   const auto window = [&](uint8_t bar, uint32_t offset, uint32_t length) {

@@ -1,0 +1,227 @@
+// Requests to a machine on the fake hypervisor.
+
+#include "vmm/control/machine_control.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/event/epoll_loop.h"
+#include "base/scoped_fd.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "hypervisor/fake/fake_hypervisor.h"
+#include "vmm/config/defaults.h"
+#include "vmm/control/control_message.h"
+#include "vmm/machine/boot/boot_testing.h"
+#include "vmm/machine/build_machine.h"
+
+namespace touchstone {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr uint16_t kPm1Status = 0x600;
+constexpr uint16_t kPm1Control = 0x604;
+constexpr uint16_t kGpe0Status = 0x620;
+constexpr uint32_t kStandby = 1u << 10 | 1u << 13;
+
+class MachineControlTest : public testing::Test {
+ protected:
+  MachineControlTest() : loop_(*EpollLoop::Create()), kernel_(memfd_create("kernel", MFD_CLOEXEC)) {
+    const std::vector<uint8_t> image = BuildBzImage({});
+    EXPECT_EQ(write(kernel_.get(), image.data(), image.size()), static_cast<ssize_t>(image.size()));
+    config_.set_kernel("/proc/self/fd/" + std::to_string(kernel_.get()));
+    config_.mutable_mem()->set_size(64);
+    config_.set_socket("/s");
+    SerialConfig& com1 = *config_.add_serial();
+    com1.set_type(SerialConfig::SINK);
+  }
+  ~MachineControlTest() override {
+    if (machine_ != nullptr) machine_->Stop();
+  }
+
+  void Start() {
+    ApplyDefaults(config_);
+    auto machine = BuildMachine(config_, {&hypervisor_, loop_.get(), &SystemClock()}, [] {});
+    ASSERT_TRUE(machine.ok()) << machine.status();
+    machine_ = *std::move(machine);
+    control_.emplace(*machine_, *loop_);
+    machine_->Start();
+  }
+  // The answer, once it is there.
+  ControlResponse Ask(ControlRequest::Command command, bool full = false, uint32_t number = 0) {
+    ControlRequest request;
+    request.set_command(command);
+    request.set_full(full);
+    request.set_number(number);
+    std::optional<ControlResponse> answer;
+    control_->Obey(request, [&answer](const ControlResponse& response) { answer = response; });
+    for (int i = 0; i < 100 && !answer.has_value(); ++i) loop_->RunOnce(absl::Milliseconds(100));
+    return answer.value_or(ControlError(-1, "no answer"));
+  }
+  // What a read step of the vCPU's script is answered with, once it was carried out.
+  uint64_t Value(FakeVcpu& vcpu, size_t step) {
+    // A read is completed by the next Run.
+    while (!vcpu.AnswerValue(step).has_value()) {
+      vcpu.Kick();
+      usleep(100);
+    }
+    return *vcpu.AnswerValue(step);
+  }
+  FakeVcpu& vcpu() { return *hypervisor_.vm()->vcpu(0); }
+
+  FakeHypervisor hypervisor_;
+  std::unique_ptr<EpollLoop> loop_;
+  ScopedFd kernel_;
+  RunConfig config_;
+  std::unique_ptr<Machine> machine_;
+  std::optional<MachineControl> control_;
+};
+
+TEST_F(MachineControlTest, StopEndsTheRun) {
+  Start();
+
+  EXPECT_EQ(Ask(ControlRequest::STOP).error(), 0);
+
+  EXPECT_EQ(machine_->lifecycle().end(), EndOfRun::kStopped);
+}
+
+TEST_F(MachineControlTest, ASuspendedMachineRunsNothing) {
+  config_.mutable_cpus()->set_num_cores(3);
+  Start();
+
+  ASSERT_EQ(Ask(ControlRequest::SUSPEND).error(), 0);
+  vcpu().Script(FakeExit::Out(0x80, 1, 1));
+  usleep(20000);
+  EXPECT_EQ(vcpu().remaining(), 1u);
+  EXPECT_EQ(Ask(ControlRequest::SUSPEND).error(), 0);
+  EXPECT_EQ(Ask(ControlRequest::RESUME).error(), 0);
+
+  while (vcpu().remaining() > 0) usleep(100);
+  EXPECT_FALSE(machine_->suspended());
+}
+
+TEST_F(MachineControlTest, AMachineMayBeginSuspended) {
+  hypervisor_.OnVcpu([](FakeVcpu& vcpu) { vcpu.Script(FakeExit::Out(0x80, 1, 1)); });
+  ApplyDefaults(config_);
+  machine_ = *BuildMachine(config_, {&hypervisor_, loop_.get(), &SystemClock()}, [] {});
+  control_.emplace(*machine_, *loop_);
+  machine_->Suspend(nullptr);
+  machine_->Start();
+  EXPECT_EQ(Ask(ControlRequest::SUSPEND).error(), 0);
+  EXPECT_EQ(vcpu().remaining(), 1u);
+
+  EXPECT_EQ(Ask(ControlRequest::RESUME, /*full=*/true).error(), 0);
+
+  while (vcpu().remaining() > 0) usleep(100);
+}
+
+TEST_F(MachineControlTest, DevicesThatSleepAreWokenByName) {
+  Start();
+  ASSERT_EQ(Ask(ControlRequest::SUSPEND, /*full=*/true).error(), 0);
+  EXPECT_TRUE(machine_->devices_asleep());
+
+  const ControlResponse refused = Ask(ControlRequest::RESUME);
+  EXPECT_EQ(refused.error(), EINVAL);
+  EXPECT_THAT(refused.text(), HasSubstr("resume --full"));
+  EXPECT_TRUE(machine_->suspended());
+  EXPECT_EQ(Ask(ControlRequest::RESUME, /*full=*/true).error(), 0);
+
+  EXPECT_FALSE(machine_->devices_asleep());
+  EXPECT_FALSE(machine_->suspended());
+}
+
+TEST_F(MachineControlTest, AResumeThatComesFirstIsSaid) {
+  Start();
+  std::optional<ControlResponse> answer;
+  ControlRequest request;
+  request.set_command(ControlRequest::SUSPEND);
+  request.set_full(true);
+  control_->Obey(request, [&answer](const ControlResponse& response) { answer = response; });
+
+  // No turn of the loop has told that all vCPUs wait.
+  EXPECT_EQ(Ask(ControlRequest::RESUME).error(), 0);
+  while (!answer.has_value()) loop_->RunOnce(absl::Milliseconds(100));
+
+  EXPECT_EQ(answer->error(), ECANCELED);
+  EXPECT_FALSE(machine_->devices_asleep());
+}
+
+TEST_F(MachineControlTest, ASuspendedMachineStops) {
+  Start();
+  ASSERT_EQ(Ask(ControlRequest::SUSPEND, /*full=*/true).error(), 0);
+
+  EXPECT_EQ(Ask(ControlRequest::STOP).error(), 0);
+  machine_->Stop();
+
+  EXPECT_EQ(machine_->lifecycle().end(), EndOfRun::kStopped);
+}
+
+TEST_F(MachineControlTest, ButtonsAreStatusBits) {
+  Start();
+
+  EXPECT_EQ(Ask(ControlRequest::POWER_BUTTON).error(), 0);
+  EXPECT_EQ(Value(vcpu(), vcpu().Script(FakeExit::In(kPm1Status, 2))), 1u << 8);
+  EXPECT_EQ(Ask(ControlRequest::SLEEP_BUTTON).error(), 0);
+  EXPECT_EQ(Value(vcpu(), vcpu().Script(FakeExit::In(kPm1Status, 2))), 3u << 8);
+}
+
+TEST_F(MachineControlTest, EventsAreStatusBits) {
+  Start();
+
+  EXPECT_EQ(Ask(ControlRequest::GPE, false, 0).error(), 0);
+  EXPECT_EQ(Ask(ControlRequest::GPE, false, 9).error(), 0);
+  EXPECT_EQ(Ask(ControlRequest::GPE, false, 255).error(), 0);
+  EXPECT_EQ(Ask(ControlRequest::GPE, false, 256).error(), EINVAL);
+
+  EXPECT_EQ(Value(vcpu(), vcpu().Script(FakeExit::In(kGpe0Status, 2))), 0x0201u);
+  EXPECT_EQ(Value(vcpu(), vcpu().Script(FakeExit::In(kGpe0Status + 31, 1))), 0x80u);
+}
+
+TEST_F(MachineControlTest, StandbyLastsUntilAButton) {
+  Start();
+  vcpu().Script(FakeExit::Out(kPm1Control, 2, kStandby));
+  const size_t status = vcpu().Script(FakeExit::In(kPm1Status, 2));
+  usleep(20000);
+  EXPECT_EQ(vcpu().remaining(), 1u);
+
+  EXPECT_EQ(Ask(ControlRequest::POWER_BUTTON).error(), 0);
+
+  EXPECT_EQ(Value(vcpu(), status), 1u << 15 | 1u << 8);
+}
+
+TEST_F(MachineControlTest, ResumeEndsStandby) {
+  Start();
+  vcpu().Script(FakeExit::Out(kPm1Control, 2, kStandby));
+  const size_t status = vcpu().Script(FakeExit::In(kPm1Status, 2));
+  while (vcpu().remaining() > 1) usleep(100);
+  usleep(20000);
+
+  EXPECT_EQ(Ask(ControlRequest::RESUME).error(), 0);
+
+  EXPECT_EQ(Value(vcpu(), status), 1u << 15);
+}
+
+TEST_F(MachineControlTest, WithoutRealtimeVcpusThereIsNothingToMake) {
+  Start();
+
+  EXPECT_EQ(Ask(ControlRequest::MAKE_REALTIME).error(), 0);
+}
+
+TEST_F(MachineControlTest, WhatItDoesNotKnowIsNotSupported) {
+  Start();
+
+  EXPECT_EQ(Ask(ControlRequest::UNKNOWN).error(), EOPNOTSUPP);
+}
+
+}  // namespace
+}  // namespace touchstone
