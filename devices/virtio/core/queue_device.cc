@@ -130,7 +130,7 @@ void QueueDevice::OnKick(uint16_t index, VirtQueue& queue) {
       break;
     }
     // Kicks would change nothing: Resume is the next signal.
-  } while (accepts && queue.EnableKicks());
+  } while (accepts && !LooksAgain(index, served) && queue.EnableKicks());
   EndBatch(index);
   Flush(index);
 }

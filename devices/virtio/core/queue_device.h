@@ -97,6 +97,13 @@ class QueueDevice : public VirtioDevice {
   // Handle, unless overridden by a device that pops chains when it has a use for them. Such a
   // device asks for the next kick (VirtQueue::EnableKicks) and calls Flush itself.
   virtual void OnKick(uint16_t index, VirtQueue& queue);
+  // The ring is empty, in which there were `served` chains. When true, the device calls Resume by
+  // itself, soon, and is not kicked for the next chain: for chains that come in bursts.
+  virtual bool LooksAgain(uint16_t queue, int served) {
+    static_cast<void>(queue);
+    static_cast<void>(served);
+    return false;
+  }
   // Completes all chains of this queue that Handle kept. Called on StopQueue's thread; Handle is
   // not called for the queue any more.
   virtual void Drain(uint16_t queue) { static_cast<void>(queue); }

@@ -83,8 +83,8 @@ Net::Net(std::unique_ptr<NetBackend> backend, Options options, EventLoop& loop)
     const auto gone = [this] { LinkGone(); };
     receivers_.push_back(std::make_unique<NetReceiver>(
         port, loop, filter_, [this, receive] { Flush(receive); }, gone));
-    transmitters_.push_back(
-        std::make_unique<NetTransmitter>(port, loop, [this, transmit] { Resume(transmit); }, gone));
+    transmitters_.push_back(std::make_unique<NetTransmitter>(
+        port, loop, options_.transmit_wait, [this, transmit] { Resume(transmit); }, gone));
   }
   backend_->WatchReturn([this] { LinkReturned(); });
 }
@@ -168,6 +168,10 @@ void Net::OnKick(uint16_t index, VirtQueue& queue) {
 
 bool Net::Accepts(uint16_t queue) {
   return RoleOf(queue) != Role::kTransmit || !transmitters_[queue / 2]->blocked();
+}
+
+bool Net::LooksAgain(uint16_t queue, int served) {
+  return RoleOf(queue) == Role::kTransmit && transmitters_[queue / 2]->LooksAgain(served);
 }
 
 void Net::Handle(uint16_t queue, ReadableChain chain) {

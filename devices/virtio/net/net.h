@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
 #include "base/event/event_loop.h"
 #include "base/mutex.h"
 #include "devices/virtio/core/queue_device.h"
@@ -42,6 +43,8 @@ class Net final : public QueueDevice, private NetControl::Target {
     std::optional<MacAddress> mac;  // Without one the driver makes one up.
     bool mergeable = true;
     bool packed = false;  // Offers packed rings.
+    // See NetTransmitter.
+    absl::Duration transmit_wait = absl::ZeroDuration();
   };
 
   // REQUIRES: the backend has at most kNetMaxPairs pairs.
@@ -76,6 +79,7 @@ class Net final : public QueueDevice, private NetControl::Target {
   // --- QueueDevice.
   void OnKick(uint16_t index, VirtQueue& queue) override;
   bool Accepts(uint16_t queue) override;
+  bool LooksAgain(uint16_t queue, int served) override;
   void Handle(uint16_t queue, ReadableChain chain) override;
   void Drain(uint16_t queue) override;
   void OnReset() override;

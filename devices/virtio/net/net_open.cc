@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/log.h"
 #include "base/scoped_fd.h"
 #include "base/status.h"
@@ -18,6 +19,9 @@
 
 namespace touchstone {
 namespace {
+
+// About the time in which a guest sends three small frames.
+constexpr absl::Duration kTransmitWait = absl::Microseconds(50);
 
 // Opens what a plan names; one overload for each kind of source.
 struct Opener {
@@ -85,8 +89,10 @@ absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenNet(const NetConfig& config, u
   ASSIGN_OR_RETURN(std::unique_ptr<NetBackend> backend,
                    std::visit(Opener{plan.pairs, loop}, plan.source));
   if (control == nullptr) {
-    const Net::Options options = {
-        .mac = plan.mac, .mergeable = plan.mergeable, .packed = plan.packed};
+    const Net::Options options = {.mac = plan.mac,
+                                  .mergeable = plan.mergeable,
+                                  .packed = plan.packed,
+                                  .transmit_wait = kTransmitWait};
     return std::make_unique<Net>(std::move(backend), options, loop);
   }
   absl::StatusOr<std::unique_ptr<VhostNet>> device = VhostNet::Create(

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "base/event/manual_loop.h"
 #include "devices/virtio/core/virtio_features.h"
 #include "devices/virtio/net/fake_net_backend.h"
@@ -545,6 +546,58 @@ TEST_P(NetTest, StopWhileThePortIsBusyDropsTheFrame) {
 
   EXPECT_THAT(Collect(kTransmit), SizeIs(1));
   EXPECT_THAT(port().sent, IsEmpty());
+}
+
+class TransmitWaitTest : public NetFixture, public testing::Test {
+ protected:
+  static constexpr absl::Duration kWait = absl::Microseconds(50);
+
+  TransmitWaitTest() : NetFixture(kVirtioEventIndex, {.transmit_wait = kWait}) { guest_->Start(); }
+  // Transmit kicks only when the device wants it.
+  size_t Sent() { return port().sent.size(); }
+};
+
+TEST_F(TransmitWaitTest, ABurstIsKickedForOnce) {
+  Transmit(Frame(60));
+  EXPECT_EQ(Sent(), 1u);
+  for (size_t sent = 1; sent < 7; sent += 2) {
+    Transmit(Frame(60));
+    Transmit(Frame(60));
+    EXPECT_EQ(Sent(), sent);
+
+    loop_.Advance(kWait);
+
+    EXPECT_EQ(Sent(), sent + 2);
+    EXPECT_THAT(Collect(kTransmit), testing::Not(IsEmpty()));
+  }
+}
+
+TEST_F(TransmitWaitTest, SingleFramesAreKickedForAfterOneAttempt) {
+  Transmit(Frame(60));
+  Transmit(Frame(60));
+  loop_.Advance(kWait);
+  ASSERT_EQ(Sent(), 2u);
+
+  for (size_t i = 3; i <= 2 + 16; ++i) {
+    Transmit(Frame(60));
+    ASSERT_EQ(Sent(), i);
+  }
+
+  // The next attempt.
+  Transmit(Frame(60));
+  EXPECT_EQ(Sent(), 18u);
+  loop_.Advance(kWait);
+  EXPECT_EQ(Sent(), 19u);
+}
+
+TEST_F(TransmitWaitTest, NothingIsAwaitedAfterTheQueueStopped) {
+  Transmit(Frame(60));
+  Transmit(Frame(60));
+
+  ASSERT_TRUE(net_->StopQueue(kTransmit).ok());
+  loop_.Advance(2 * kWait);
+
+  EXPECT_EQ(Sent(), 1u);
 }
 
 TEST_P(NetTest, FramesThatThePortRefusesAreCounted) {

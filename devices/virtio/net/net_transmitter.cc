@@ -6,10 +6,19 @@
 #include "devices/virtio/net/net_protocol.h"
 
 namespace touchstone {
+namespace {
 
-NetTransmitter::NetTransmitter(NetPort& port, EventLoop& loop, std::function<void()> unblocked,
-                               std::function<void()> gone)
-    : port_(port), loop_(loop), unblocked_(std::move(unblocked)), tell_gone_(std::move(gone)) {}
+constexpr int kKicksBetweenAttempts = 16;
+
+}  // namespace
+
+NetTransmitter::NetTransmitter(NetPort& port, EventLoop& loop, absl::Duration wait,
+                               std::function<void()> resume, std::function<void()> gone)
+    : port_(port),
+      loop_(loop),
+      wait_(wait),
+      resume_(std::move(resume)),
+      tell_gone_(std::move(gone)) {}
 
 void NetTransmitter::Send(ReadableChain chain) {
   MutexLock lock(mutex_);
@@ -31,7 +40,7 @@ void NetTransmitter::Writable() {
     waiting_.reset();
     watch_.Reset();
   }
-  unblocked_();
+  resume_();
 }
 
 bool NetTransmitter::TrySend(ReadableChain& chain) {
@@ -62,15 +71,32 @@ bool NetTransmitter::TrySend(ReadableChain& chain) {
   return true;
 }
 
-void NetTransmitter::Stop() {
-  Watch watch;
+bool NetTransmitter::LooksAgain(int frames) {
+  if (wait_ == absl::ZeroDuration()) return false;
   MutexLock lock(mutex_);
+  if (looking_again_ && frames < 2) kicks_until_attempt_ = kKicksBetweenAttempts;
+  looking_again_ = kicks_until_attempt_ == 0;
+  if (looking_again_) {
+    timer_ = loop_.After(wait_, resume_);
+  } else {
+    --kicks_until_attempt_;
+  }
+  return looking_again_;
+}
+
+void NetTransmitter::Stop() {
+  // These wait for their callbacks when they go, which is after the lock does.
+  Watch watch;
+  Watch timer;
+  MutexLock lock(mutex_);
+  timer = std::move(timer_);
+  looking_again_ = false;
   if (!waiting_.has_value()) return;
   ++stats_.failed;
   port_.Abandon();
   std::move(*waiting_).Complete();
   waiting_.reset();
-  watch = std::move(watch_);  // Waits for its callback when it goes, which is after the lock does.
+  watch = std::move(watch_);
 }
 
 NetTransmitter::Stats NetTransmitter::stats() const {

@@ -2,7 +2,13 @@
 // straight from guest memory.
 //
 // When the port has no room the frame waits, and no further ones are taken (Blocked) until there
-// is. Threads: called on the loop, but Stop.
+// is.
+//
+// Kicks are what small frames cost most. When the queue is empty the device may therefore wait a
+// moment and look once more, before it asks to be kicked for the next frame. It goes on doing so as
+// long as it finds more than one frame each time. An exchange of single frames, in which each waits
+// for the last one's answer, would only get slower: that ends it, and only every sixteenth kick is
+// a new attempt. Threads: called on the loop, but Stop.
 
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_NET_NET_TRANSMITTER_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_NET_NET_TRANSMITTER_H_
@@ -12,6 +18,7 @@
 #include <optional>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
 #include "base/event/event_loop.h"
 #include "base/mutex.h"
 #include "devices/virtio/core/chain.h"
@@ -27,14 +34,18 @@ class NetTransmitter {
     uint64_t failed = 0;  // Lost on the host's side.
   };
 
-  // `unblocked` is called when frames are taken again, `gone` when the port is gone. All is
-  // borrowed.
-  NetTransmitter(NetPort& port, EventLoop& loop, std::function<void()> unblocked,
+  // `wait` is the moment, zero for none. `resume` is called when frames are taken again and after
+  // the moment, `gone` when the port is gone. All is borrowed.
+  NetTransmitter(NetPort& port, EventLoop& loop, absl::Duration wait, std::function<void()> resume,
                  std::function<void()> gone);
 
   // Sends the chain's frame now or later, and completes it. REQUIRES: not blocked.
   void Send(ReadableChain chain);
   [[nodiscard]] bool blocked() const;
+
+  // The queue is empty, in which there were so many frames. Whether the device looks again after
+  // the moment, instead of asking to be kicked.
+  bool LooksAgain(int frames);
 
   // Gives up the frame that waits. From any thread.
   void Stop();
@@ -50,12 +61,16 @@ class NetTransmitter {
 
   NetPort& port_;
   EventLoop& loop_;
-  const std::function<void()> unblocked_;
+  const absl::Duration wait_;
+  const std::function<void()> resume_;
   const std::function<void()> tell_gone_;
 
   mutable Mutex mutex_;
   std::optional<ReadableChain> waiting_ ABSL_GUARDED_BY(mutex_);
   Watch watch_ ABSL_GUARDED_BY(mutex_);  // While a frame waits.
+  bool looking_again_ ABSL_GUARDED_BY(mutex_) = false;
+  int kicks_until_attempt_ ABSL_GUARDED_BY(mutex_) = 0;
+  Watch timer_ ABSL_GUARDED_BY(mutex_);
   Stats stats_ ABSL_GUARDED_BY(mutex_);
 };
 
