@@ -5,7 +5,7 @@
 //   INITRAMFS
 //
 // The image is a file of 64 MiB in the lab's memory, with data everywhere. Loads are
-// block_load.cc's, N (2000) operations each. Times are the guest's, in virtual microseconds under
+// block_load.cc's, N (500) operations each. Times are the guest's, in virtual microseconds under
 // `ci/lab --icount`; ratios are to QEMU with an iothread and io_uring. "device us" is CPU time of
 // the monitor's other threads than the vCPU's. Exits come with those among them that went to user
 // space, and halts of an idle guest. --trace prints exit reasons and the host's system calls as

@@ -44,7 +44,7 @@ class Comparison {
 
   bool trace_ = false;
   std::string only_;
-  std::string operations_ = "2000";
+  std::string operations_ = "500";
   std::string loads_;
   std::string touchstone_;
   std::string kernel_;

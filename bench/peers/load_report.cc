@@ -16,7 +16,7 @@ uint64_t Now() {
   return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
 }
 
-void Pause() { sleep(1); }
+void Pause() { usleep(200'000); }
 
 }  // namespace
 

@@ -4,7 +4,7 @@
 //   net_io_main [--trace] [--only NAME] [--operations N] [--loads NAMES] TOUCHSTONE KERNEL
 //   INITRAMFS
 //
-// Loads are net_load.h's, N (2000) operations each: tcp-out and tcp-in (64 KiB from and to the
+// Loads are net_load.h's, N (500) operations each: tcp-out and tcp-in (64 KiB from and to the
 // guest), udp-out and udp-in (datagrams of 64 bytes, 64 for an answer), udp-rr (round trips). The
 // columns are block_io.cc's. Ratios are to QEMU without vhost.
 
