@@ -10,11 +10,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "integration/boot/linux_guest.h"
+#include "integration/testing/runfiles.h"
 #include "integration/testing/test_files.h"
 #include "integration/testing/vm.h"
 #include "vmm/machine/acpi/aml.h"
@@ -55,6 +57,21 @@ std::string StatusOf(pid_t pid, absl::string_view field) {
   return "";
 }
 
+// KiB of the process's memory that the host maps by huge pages.
+uint64_t HugeKib(pid_t pid) {
+  uint64_t total = 0;
+  const std::string text = ReadFile(absl::StrCat("/proc/", pid, "/smaps"));
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    const std::vector<absl::string_view> words = absl::StrSplit(line, ' ', absl::SkipEmpty());
+    uint64_t kib = 0;
+    if (words.size() == 3 && (words[0] == "AnonHugePages:" || words[0] == "ShmemPmdMapped:") &&
+        absl::SimpleAtoi(words[1], &kib)) {
+      total += kib;
+    }
+  }
+  return total;
+}
+
 // /proc/PID/task/TID of each thread of the process, by its name.
 std::string TaskOf(pid_t pid, absl::string_view name) {
   for (const auto& entry :
@@ -72,9 +89,12 @@ std::vector<std::string> SchedulingOf(const std::string& task) {
 }
 
 std::unique_ptr<Vm> Boot(std::vector<std::string> options, int cpus) {
-  std::unique_ptr<Vm> vm = StartLinux(
-      kCloudKernel,
-      {.cpus = cpus, .memory_mib = 256, .extended_status = true, .options = std::move(options)});
+  std::unique_ptr<Vm> vm =
+      StartLinux(kCloudKernel, {.cpus = cpus,
+                                .memory_mib = 256,
+                                .extended_status = true,
+                                .initrd = Runfile("integration/images/tools_initramfs.cpio"),
+                                .options = std::move(options)});
   const absl::StatusOr<std::string> release = vm->AwaitReady(kBootLimit);
   EXPECT_TRUE(release.ok()) << release.status();
   return vm;
@@ -89,10 +109,11 @@ int End(Vm& vm, absl::string_view command) {
 
 void CheckSmbios(Vm& vm) {
   EXPECT_EQ(Say(vm,
-                "cd /sys/class/dmi/id; cat bios_vendor bios_version sys_vendor product_name "
-                "product_serial product_uuid"),
+                "for name in bios-vendor bios-version system-manufacturer system-product-name "
+                "system-serial-number system-uuid; do dmidecode -s $name; done"),
             "Vendor\n1.2\nMaker\nProduct\nSerial\n00112233-4455-6677-8899-aabbccddeeff\n");
-  EXPECT_EQ(Say(vm, "strings /sys/firmware/dmi/entries/11-0/raw"), "first\nsecond=2\n");
+  EXPECT_THAT(Say(vm, "dmidecode -q -t 11"),
+              HasSubstr("OEM Strings\n\tString 1: first\n\tString 2: second=2\n"));
 }
 
 void CheckAcpiTables(Vm& vm, const std::vector<uint8_t>& table) {
@@ -113,10 +134,8 @@ void CheckFwCfg(Vm& vm) {
 }
 
 void CheckPciOptions(Vm& vm) {
-  EXPECT_EQ(Say(vm,
-                "cd /sys/bus/pci/devices/0000:00:1e.0; cat vendor device class revision "
-                "subsystem_vendor subsystem_device"),
-            "0x1af4\n0x1045\n0x088000\n0x03\n0x0001\n0x0002\n");
+  EXPECT_EQ(Say(vm, "lspci -n -s 00:1e.0"), "00:1e.0 0880: 1af4:1045 (rev 03)\n");
+  EXPECT_THAT(Say(vm, "lspci -n -v -s 00:1e.0"), HasSubstr("Subsystem: 0001:0002\n"));
   // The interrupt pin of the entropy device.
   EXPECT_EQ(Say(vm, "od -An -tx1 -j61 -N1 /sys/bus/pci/devices/0000:00:01.0/config"), " 00\n");
   EXPECT_THAT(Say(vm, "cat /proc/interrupts"), HasSubstr("virtio0-input"));
@@ -191,6 +210,12 @@ TEST_F(PstoreTest, TheNextBootReadsTheLogOfAPanic) {
     EXPECT_THAT(ReadFile(vcpu1 + "/status"), HasSubstr("Cpus_allowed_list:\t0\n"));
     // Others than root may get a warning, and the guest runs all the same.
     if (geteuid() == 0) EXPECT_EQ(StatusOf(vm->pid(), "VmLck"), "  262144 kB");
+
+    // As many as the host has free.
+    if (ReadFile("/sys/kernel/mm/transparent_hugepage/enabled").find("[never]") ==
+        std::string::npos) {
+      EXPECT_GE(HugeKib(vm->pid()), 32u << 10);
+    }
 
     EXPECT_EQ(Mount(*vm), "");
     EXPECT_EQ(Say(*vm, "echo a line for the next boot > /dev/kmsg"), "");

@@ -67,8 +67,8 @@ absl::StatusOr<QueuePosition> QueueDevice::StopQueue(uint16_t index) {
 }
 
 void QueueDevice::Reset() {
-  for (uint16_t index = 0; index < running_.size(); ++index) {
-    if (running_[index].queue.has_value()) StopQueue(index).IgnoreError();
+  for (size_t index = 0; index < running_.size(); ++index) {
+    if (running_[index].queue.has_value()) StopQueue(static_cast<uint16_t>(index)).IgnoreError();
   }
   {
     MutexLock lock(signal_mutex_);
