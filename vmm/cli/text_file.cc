@@ -4,7 +4,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cstdint>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "base/read_file.h"
 #include "base/scoped_fd.h"
 #include "base/status.h"
 
@@ -18,21 +22,8 @@ absl::Status Failed(absl::string_view call, const std::string& path) {
 }  // namespace
 
 absl::StatusOr<std::string> ReadTextFile(const std::string& path) {
-  const ScopedFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return Failed("open", path);
-  std::string text;
-  char buffer[16384];
-  while (true) {
-    const ssize_t size = read(fd.get(), buffer, sizeof(buffer));
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return Failed("read", path);
-    if (size == 0) return text;
-    text.append(buffer, static_cast<size_t>(size));
-    if (text.size() > kMaxTextFile) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, " is larger than ", kMaxTextFile >> 20, " MiB"));
-    }
-  }
+  ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadFile(path, kMaxTextFile));
+  return std::string(bytes.begin(), bytes.end());
 }
 
 absl::Status WriteTextFile(const std::string& path, absl::string_view text) {

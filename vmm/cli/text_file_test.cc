@@ -23,14 +23,15 @@ TEST(TextFile, IsReadAsItWasWritten) {
 TEST(TextFile, ErrorsNamePathAndReason) {
   EXPECT_EQ(ReadTextFile("/nonexistent/file").status().message(),
             "open /nonexistent/file: No such file or directory");
-  EXPECT_EQ(ReadTextFile("/").status().message(), "read /: Is a directory");
+  EXPECT_EQ(ReadTextFile("/").status().message(), "read of /: Is a directory");
   EXPECT_EQ(WriteTextFile("/nonexistent/file", "x").message(),
             "open /nonexistent/file: No such file or directory");
   EXPECT_EQ(WriteTextFile("/dev/full", "x").message(), "write /dev/full: No space left on device");
 }
 
 TEST(TextFile, RefusesWhatIsTooLarge) {
-  EXPECT_EQ(ReadTextFile("/dev/zero").status().message(), "/dev/zero is larger than 4 MiB");
+  EXPECT_EQ(ReadTextFile("/dev/zero").status().message(),
+            "/dev/zero has more than 4194304 bytes, the most that is accepted");
 }
 
 }  // namespace
