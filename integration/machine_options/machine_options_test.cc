@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -86,6 +87,16 @@ std::string TaskOf(pid_t pid, absl::string_view name) {
 std::vector<std::string> SchedulingOf(const std::string& task) {
   const std::vector<std::string> fields = absl::StrSplit(ReadFile(task + "/stat"), ' ');
   return {fields.at(40), fields.at(39)};
+}
+
+// The APIC ids of the host's processors, one a line.
+std::string HostApicIds() {
+  std::string ids;
+  for (const absl::string_view line : absl::StrSplit(ReadFile("/proc/cpuinfo"), '\n')) {
+    const std::vector<absl::string_view> parts = absl::StrSplit(line, ": ");
+    if (absl::StartsWith(line, "apicid")) absl::StrAppend(&ids, parts.back(), "\n");
+  }
+  return ids;
 }
 
 std::unique_ptr<Vm> Boot(std::vector<std::string> options, int cpus) {
@@ -223,11 +234,15 @@ TEST_F(PstoreTest, TheNextBootReadsTheLogOfAPanic) {
   }
   EXPECT_EQ(std::filesystem::file_size(store_), 0x100000u);
 
-  // One for whatever the host has: a real-time one may keep all others from running.
-  auto vm = Boot({pstore_, "--rt-cpus=0"}, 1);
-  if (geteuid() == 0) {
-    EXPECT_THAT(SchedulingOf(TaskOf(vm->pid(), "vcpu0")), ElementsAre("2", "6"));
-  }
+  // As many processors as the host has, and not more: a real-time one may keep all others from
+  // running.
+  const int cpus = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  auto vm =
+      Boot({pstore_, "--host-cpu-topology", "--force-calibrated-tsc-leaf", "--rt-cpus=0"}, cpus);
+  EXPECT_EQ(Say(*vm, "awk '/^apicid/ {print $3}' /proc/cpuinfo"), HostApicIds());
+  const std::string vcpu0 = TaskOf(vm->pid(), "vcpu0");
+  EXPECT_THAT(ReadFile(vcpu0 + "/status"), HasSubstr("Cpus_allowed_list:\t0\n"));
+  if (geteuid() == 0) EXPECT_THAT(SchedulingOf(vcpu0), ElementsAre("2", "6"));
   EXPECT_THAT(Mount(*vm), HasSubstr("dmesg-ramoops-0\n"));
   EXPECT_THAT(Say(*vm, "cat /sys/fs/pstore/dmesg-ramoops-*"),
               AllOf(HasSubstr("a line for the next boot"),

@@ -84,6 +84,8 @@ std::vector<NamedRange> Reserved(const RunConfig& config) {
 }
 
 void CheckVcpus(const RunConfig& config, Errors& errors) {
+  // As many as the host has processors, which is not known here.
+  if (config.host_cpu_topology() && !config.cpus().has_num_cores()) return;
   const uint32_t count = config.cpus().num_cores();
   const auto check = [&](const char* option, uint32_t vcpu) {
     if (vcpu < count) return;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "vmm/config/host_limits.h"
 #include "vmm/config/net_options.h"
 
 namespace touchstone {
@@ -47,6 +48,10 @@ void ApplyLegacyVsock(RunConfig& config) {
 void ApplyDefaults(RunConfig& config) {
   GatherNets(config);
   ApplyLegacyVsock(config);
+  // crosvm.md 1.3: one vCPU for each processor of the host.
+  if (config.host_cpu_topology() && !config.cpus().has_num_cores()) {
+    config.mutable_cpus()->set_num_cores(ReadHostLimits().cpus);
+  }
   const auto& devices = config.serial();
   const bool has_console = std::any_of(devices.begin(), devices.end(),
                                        [](const SerialConfig& serial) { return serial.console(); });

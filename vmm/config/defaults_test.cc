@@ -3,6 +3,7 @@
 #include "devices/module/text_proto.h"
 #include "gtest/gtest.h"
 #include "vmm/config/config_schema.h"
+#include "vmm/config/host_limits.h"
 
 namespace touchstone {
 namespace {
@@ -79,6 +80,25 @@ TEST(PlainDefaults, AreThoseOfTheSchema) {
   EXPECT_EQ(config.cpus().num_cores(), 1u);
   EXPECT_EQ(config.kvm_device(), "/dev/kvm");
   EXPECT_EQ(config.log_level(), "info");
+}
+
+TEST(Defaults, HostTopologyHasAsManyVcpusAsTheHost) {
+  RunConfig config;
+  config.set_host_cpu_topology(true);
+
+  ApplyDefaults(config);
+
+  EXPECT_EQ(config.cpus().num_cores(), ReadHostLimits().cpus);
+}
+
+TEST(Defaults, GivenNumberOfVcpusStays) {
+  RunConfig config;
+  config.set_host_cpu_topology(true);
+  config.mutable_cpus()->set_num_cores(77);
+
+  ApplyDefaults(config);
+
+  EXPECT_EQ(config.cpus().num_cores(), 77u);
 }
 
 }  // namespace

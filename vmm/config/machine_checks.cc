@@ -65,10 +65,52 @@ void CheckPstore(const RunConfig& config, Errors& errors) {
   }
 }
 
-void CheckProcessors(const RunConfig& config, Errors& errors) {
+void CheckHostTopology(const RunConfig& config, const HostLimits& host, Errors& errors) {
+  if (!config.host_cpu_topology()) return;
+  const auto exclude = [&](bool given, absl::string_view option) {
+    if (!given) return;
+    errors.push_back(absl::StrCat(option,
+                                  " and --host-cpu-topology, which gives each virtual CPU "
+                                  "the place of a host CPU, exclude each other"));
+  };
+  exclude(config.no_smt(), "--no-smt");
+  exclude(config.has_cpu_affinity(), "--cpu-affinity");
+  exclude(config.cpus().has_core_types(), "--cpus: core-types=");
+  if (config.cpus().has_num_cores() && config.cpus().num_cores() != host.cpus) {
+    errors.push_back(absl::StrCat(
+        "--cpus: num-cores=", config.cpus().num_cores(),
+        ": with --host-cpu-topology it is the number of the host's CPUs, ", host.cpus));
+  }
+}
+
+// crosvm.md 1.3: each vCPU has exactly one type.
+void CheckCoreTypes(const RunConfig& config, const HostLimits& host, Errors& errors) {
+  if (!config.cpus().has_core_types()) return;
+  const CoreTypes& types = config.cpus().core_types();
+  if (!host.hybrid) {
+    errors.push_back("--cpus: core-types=: this host's processor has cores of one type only");
+  }
+  std::set<uint32_t> seen;
+  for (const auto* list : {&types.atom(), &types.core()}) {
+    for (const uint32_t vcpu : *list) {
+      if (seen.insert(vcpu).second) continue;
+      errors.push_back(absl::StrCat("--cpus: core-types=: virtual CPU ", vcpu, " is given twice"));
+    }
+  }
+  const uint32_t count = config.cpus().num_cores();
+  if (seen.size() == count && (seen.empty() || *seen.rbegin() == count - 1)) return;
+  errors.push_back(
+      absl::StrCat("--cpus: core-types=: atom= and core= name each of the virtual CPUs "
+                   "0 to ",
+                   count - 1, " once"));
+}
+
+void CheckProcessors(const RunConfig& config, const HostLimits& host, Errors& errors) {
   if (config.has_cpu_affinity()) {
     Report("--cpu-affinity", ParseCpuAffinity(config.cpu_affinity()).status(), errors);
   }
+  CheckHostTopology(config, host, errors);
+  CheckCoreTypes(config, host, errors);
 }
 
 // A multiple of the size of a page, unless align rounds it.
@@ -114,11 +156,11 @@ void CheckHypervisor(const RunConfig& config, Errors& errors) {
 
 }  // namespace
 
-void CheckMachineOptions(const RunConfig& config, Errors& errors) {
+void CheckMachineOptions(const RunConfig& config, const HostLimits& host, Errors& errors) {
   CheckSmbios(config, errors);
   for (std::string& error : CheckFwCfg(config.fw_cfg())) errors.push_back(std::move(error));
   CheckPstore(config, errors);
-  CheckProcessors(config, errors);
+  CheckProcessors(config, host, errors);
   CheckFileBackedMappings(config, errors);
   CheckPci(config, errors);
   CheckHypervisor(config, errors);

@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "vmm/config/config.pb.h"
+#include "vmm/config/host_limits.h"
 
 namespace touchstone {
 
 // Appends what is wrong, one line each. For Validate.
-void CheckMachineOptions(const RunConfig& config, std::vector<std::string>& errors);
+void CheckMachineOptions(const RunConfig& config, const HostLimits& host,
+                         std::vector<std::string>& errors);
 
 }  // namespace touchstone
 

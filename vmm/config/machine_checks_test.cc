@@ -15,7 +15,7 @@ using ::testing::Values;
 
 std::vector<std::string> Check(const RunConfig& config) {
   std::vector<std::string> errors;
-  CheckMachineOptions(config, errors);
+  CheckMachineOptions(config, {.cpus = 2, .hybrid = true}, errors);
   return errors;
 }
 
@@ -39,7 +39,9 @@ INSTANTIATE_TEST_SUITE_P(
            "file_backed_mapping { path: 'p' addr: 5 size: 7 align: true }",
            "pcie_ecam: '0x80000000,0x10000000'", "mmio_address_range: '1-2,3-4'",
            "stub_pci_device { address: '00:05.0' } stub_pci_device { address: '00:05.1' }",
-           "hypervisor { kvm {} }", "kvm_device: '/dev/kvm'"));
+           "hypervisor { kvm {} }", "kvm_device: '/dev/kvm'", "host_cpu_topology: true",
+           "host_cpu_topology: true cpus { num_cores: 2 }",
+           "cpus { num_cores: 3 core_types { atom: 2 core: [ 0, 1 ] } }"));
 
 struct Mistake {
   const char* config;
@@ -95,6 +97,36 @@ INSTANTIATE_TEST_SUITE_P(
                    "[DDDD:]BB:DD.F in hexadecimal"},
            Mistake{"hypervisor { kvm {} } kvm_device: '/dev/kvm'",
                    "--kvm-device: --hypervisor is given too; its kvm[device=] says the same"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    HostTopology, Bad,
+    Values(Mistake{"host_cpu_topology: true no_smt: true",
+                   "--no-smt and --host-cpu-topology, which gives each virtual CPU the place of a "
+                   "host CPU, exclude each other"},
+           Mistake{"host_cpu_topology: true cpu_affinity: '0'",
+                   "--cpu-affinity and --host-cpu-topology, which gives each virtual CPU the place "
+                   "of a host CPU, exclude each other"},
+           Mistake{"host_cpu_topology: true cpus { num_cores: 3 }",
+                   "--cpus: num-cores=3: with --host-cpu-topology it is the number of the host's "
+                   "CPUs, 2"},
+           Mistake{"cpus { num_cores: 2 core_types { atom: 0 } }",
+                   "--cpus: core-types=: atom= and core= name each of the virtual CPUs 0 to 1 "
+                   "once"},
+           Mistake{"cpus { num_cores: 2 core_types { atom: [ 0, 1 ] core: 1 } }",
+                   "--cpus: core-types=: virtual CPU 1 is given twice"},
+           Mistake{"cpus { num_cores: 2 core_types { atom: 0 core: 2 } }",
+                   "--cpus: core-types=: atom= and core= name each of the virtual CPUs 0 to 1 "
+                   "once"}));
+
+TEST(MachineChecksTest, CoreTypesNeedAHybridHost) {
+  const RunConfig config = Config("cpus { core_types { atom: 0 } }");
+  std::vector<std::string> errors;
+
+  CheckMachineOptions(config, {.hybrid = false}, errors);
+
+  EXPECT_THAT(errors, ElementsAre("--cpus: core-types=: this host's processor has cores of one "
+                                  "type only"));
+}
 
 TEST(MachineChecksTest, OemStringsOfBothOptionsCount) {
   RunConfig config;

@@ -1,7 +1,5 @@
 #include "vmm/config/validate.h"
 
-#include <cpuid.h>
-
 #include <algorithm>
 #include <bit>
 #include <set>
@@ -233,15 +231,6 @@ void CheckKernelCommandLine(RunConfig config, Errors& errors) {
 
 }  // namespace
 
-HostLimits ReadHostLimits() {
-  HostLimits limits;
-  unsigned int eax = 0, ebx = 0, ecx = 0, edx = 0;
-  if (__get_cpuid(0x80000008, &eax, &ebx, &ecx, &edx) != 0) {
-    limits.physical_address_bits = static_cast<int>(eax & 0xff);
-  }
-  return limits;
-}
-
 Errors Validate(const RunConfig& config, const HostLimits& host) {
   Errors errors;
   CheckKernel(config, errors);
@@ -253,7 +242,7 @@ Errors Validate(const RunConfig& config, const HostLimits& host) {
   CheckNets(config, errors);
   CheckBalloon(config, errors);
   CheckVsock(config, errors);
-  CheckMachineOptions(config, errors);
+  CheckMachineOptions(config, host, errors);
   CheckConflicts(config, errors);
   CheckKernelCommandLine(config, errors);
   return errors;

@@ -8,17 +8,9 @@
 #include <vector>
 
 #include "vmm/config/config.pb.h"
+#include "vmm/config/host_limits.h"
 
 namespace touchstone {
-
-// What the host sets bounds for.
-struct HostLimits {
-  // Bits of a physical address (CPUID 0x80000008).
-  int physical_address_bits = 36;
-};
-
-// The limits of the machine this runs on.
-HostLimits ReadHostLimits();
 
 inline constexpr uint64_t kMinMemoryMib = 4;
 // APIC ids are bytes and 255 is the broadcast.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/checked_math.h"
 #include "base/scoped_fd.h"
@@ -28,7 +29,9 @@
 #include "vmm/machine/cpu/cpu_topology.h"
 #include "vmm/machine/cpu/cpuid.h"
 #include "vmm/machine/cpu/host_brand.h"
+#include "vmm/machine/cpu/host_cpu.h"
 #include "vmm/machine/cpu/lapic.h"
+#include "vmm/machine/cpu/tsc.h"
 #include "vmm/machine/file_mappings.h"
 #include "vmm/machine/firmware_tables.h"
 #include "vmm/machine/memory_policy.h"
@@ -38,6 +41,7 @@ namespace touchstone {
 namespace {
 
 constexpr uint64_t kHugePage = 2 << 20;
+constexpr absl::Duration kTscMeasurement = absl::Milliseconds(50);
 
 // The processors as the guest finds them, by vCPU.
 struct Processors {
@@ -45,6 +49,15 @@ struct Processors {
   std::vector<std::vector<CpuidEntry>> cpuid;
   int physical_bits;
 };
+
+std::optional<CoreType> CoreTypeOf(const CoreTypes& types, uint32_t vcpu) {
+  const auto has = [vcpu](const auto& list) {
+    return std::find(list.begin(), list.end(), vcpu) != list.end();
+  };
+  if (has(types.atom())) return CoreType::kAtom;
+  if (has(types.core())) return CoreType::kCore;
+  return std::nullopt;
+}
 
 absl::StatusOr<Processors> PlanProcessors(const RunConfig& config, Hypervisor& hypervisor) {
   const uint32_t count = config.cpus().num_cores();
@@ -54,11 +67,24 @@ absl::StatusOr<Processors> PlanProcessors(const RunConfig& config, Hypervisor& h
                                                    hypervisor.max_vcpus(), " vCPUs for a machine"));
   }
   ASSIGN_OR_RETURN(const std::vector<CpuidEntry> supported, hypervisor.SupportedCpuid());
+  std::vector<HostCpu> host_cpus;
+  if (config.host_cpu_topology()) {
+    absl::StatusOr<std::vector<HostCpu>> read = ReadHostCpus(count);
+    if (!read.ok()) return Annotate(read.status(), "--host-cpu-topology");
+    host_cpus = *std::move(read);
+  }
   CpuidOptions options = {.topology = ChooseTopology(count, !config.no_smt()),
                           .brand = HostBrand()};
+  if (config.force_calibrated_tsc_leaf()) {
+    options.tsc_khz = MeasureTscKhz(kTscMeasurement);
+    options.force_tsc_leaf = true;
+  }
   Processors processors = {.physical_bits = PhysicalAddressBits(supported)};
   for (; options.index < count; ++options.index) {
-    processors.apic_ids.push_back(ApicId(options.topology, options.index));
+    options.host = host_cpus.empty() ? nullptr : &host_cpus[options.index];
+    options.core_type = CoreTypeOf(config.cpus().core_types(), options.index);
+    processors.apic_ids.push_back(
+        options.host != nullptr ? options.host->apic_id : ApicId(options.topology, options.index));
     processors.cpuid.push_back(GuestCpuid(supported, options));
   }
   return processors;

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,6 +23,7 @@
 #include "hypervisor/fake/fake_hypervisor.h"
 #include "vmm/config/defaults.h"
 #include "vmm/machine/boot/boot_testing.h"
+#include "vmm/machine/cpu/host_cpu.h"
 
 namespace touchstone {
 namespace {
@@ -437,6 +439,30 @@ TEST_F(BuildMachineTest, CgroupThatIsNotThereIsAnErrorThatNamesIt) {
 
   EXPECT_THAT(std::string(Build().status().message()),
               testing::AllOf(HasSubstr("--vcpu-cgroup-path"), HasSubstr("/no/such/cgroup")));
+}
+
+TEST_F(BuildMachineTest, MeasuredTscFrequencyIsInItsLeaf) {
+  config_.set_force_calibrated_tsc_leaf(true);
+
+  auto machine = Build();
+
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  const std::vector<CpuidEntry> leaves = hypervisor_.vm()->vcpu(0)->cpuid();
+  EXPECT_EQ(std::count_if(leaves.begin(), leaves.end(),
+                          [](const CpuidEntry& leaf) {
+                            return leaf.function == 0x15 && leaf.eax != 0 && leaf.ebx != 0;
+                          }),
+            1);
+}
+
+TEST_F(BuildMachineTest, HostTopologyHasTheHostsApicId) {
+  config_.set_host_cpu_topology(true);
+  config_.mutable_cpus()->set_num_cores(1);
+
+  auto machine = Build();
+
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  EXPECT_NE(hypervisor_.vm()->vcpu(ReadHostCpus(1).value()[0].apic_id), nullptr);
 }
 
 }  // namespace

@@ -49,6 +49,8 @@ VcpuPlacement PlanPlacement(const RunConfig& config, uint32_t vcpu, bool leaky) 
     CHECK(affinity.ok());
     placement.host_cpus = affinity->Of(vcpu);
   }
+  // crosvm.md 1.3: vCPU i runs on CPU i.
+  if (config.host_cpu_topology()) placement.host_cpus = {vcpu};
   placement.realtime =
       std::find(config.rt_cpus().begin(), config.rt_cpus().end(), vcpu) != config.rt_cpus().end();
   placement.delay_realtime = placement.realtime && config.delay_rt();

@@ -49,6 +49,11 @@ TEST(PlanPlacementTest, RealTimeCanWait) {
             (VcpuPlacement{.realtime = true, .delay_realtime = true}));
 }
 
+TEST(PlanPlacementTest, HostTopologyPinsEachToItsCpu) {
+  EXPECT_EQ(PlanPlacement(Config("host_cpu_topology: true"), 5, false),
+            (VcpuPlacement{.host_cpus = {5}}));
+}
+
 TEST(PlanPlacementTest, CoreSchedulingIsForHostsThatNeedIt) {
   EXPECT_TRUE(PlanPlacement(Config(""), 0, true).own_core_cookie);
   EXPECT_TRUE(PlanPlacement(Config("core_scheduling: true"), 0, true).own_core_cookie);

@@ -19,6 +19,7 @@ constexpr uint32_t kExtendedFeatureLeaf = 7;
 constexpr uint32_t kTopologyLeaf = 0xB;
 constexpr uint32_t kSgxLeaf = 0x12;
 constexpr uint32_t kTscLeaf = 0x15;
+constexpr uint32_t kHybridLeaf = 0x1A;
 constexpr uint32_t kTopologyV2Leaf = 0x1F;
 constexpr uint32_t kMaxExtendedLeaf = 0x80000000;
 constexpr uint32_t kAmdFeatureLeaf = 0x80000001;
@@ -38,6 +39,7 @@ constexpr uint32_t kEdxHtt = Bit(28);  // EBX bits 23 to 16 are valid
 // Leaf 7.
 constexpr uint32_t kEbxSgx = Bit(2);
 constexpr uint32_t kEcxSgxLaunchControl = Bit(30);
+constexpr uint32_t kEdxHybrid = Bit(15);
 // Leaf 0x80000001.
 constexpr uint32_t kEcxCmpLegacy = Bit(1);  // the threads that HTT speaks of are cores
 constexpr uint32_t kEcxSvm = Bit(2);
@@ -112,13 +114,10 @@ bool IsAmd(Leaves& leaves) {
 }
 
 void SetFeatures(const CpuidOptions& options, uint32_t apic_id, Leaves& leaves) {
-  const uint32_t threads = options.topology.threads();
   CpuidEntry& features = leaves.FindOrAdd(kFeatureLeaf);
   SetField(features.ebx, 31, 24, apic_id & 0xFF);
-  SetField(features.ebx, 23, 16, threads);
   SetBits(features.ecx, kEcxHypervisor, true);
   SetBits(features.ecx, kEcxX2apic, options.x2apic);
-  SetBits(features.edx, kEdxHtt, threads > 1);
 }
 
 // Three leaves of 16 characters, filled up with NUL (SDM volume 2, CPUID, "processor brand
@@ -139,6 +138,50 @@ void SetBrand(absl::string_view brand, Leaves& leaves) {
   }
   uint32_t& maximum = leaves.FindOrAdd(kMaxExtendedLeaf).eax;
   maximum = std::max(maximum, kLastBrandLeaf);
+}
+
+void SetThreads(const CpuTopology& topology, Leaves& leaves) {
+  CpuidEntry& features = leaves.FindOrAdd(kFeatureLeaf);
+  SetField(features.ebx, 23, 16, topology.threads());
+  SetBits(features.edx, kEdxHtt, topology.threads() > 1);
+}
+
+// The bits of `mask` as the host's leaf has them.
+void TakeBits(uint32_t& to, uint32_t from, uint32_t mask) { to = (to & ~mask) | (from & mask); }
+
+// Whole leaves where all of them is topology, and its fields of the others.
+void TakeHostTopology(const HostCpu& host, Leaves& leaves) {
+  constexpr uint32_t kWhole[] = {kIntelCacheLeaf, kTopologyLeaf, kTopologyV2Leaf, kAmdCacheLeaf,
+                                 kAmdTopologyLeaf};
+  for (const uint32_t function : kWhole) leaves.Remove(function);
+  for (const CpuidEntry& entry : host.leaves) {
+    switch (entry.function) {
+      case kFeatureLeaf: {
+        CpuidEntry& features = leaves.FindOrAdd(kFeatureLeaf);
+        TakeBits(features.ebx, entry.ebx, Mask(23, 16));
+        TakeBits(features.edx, entry.edx, kEdxHtt);
+        break;
+      }
+      case kAmdFeatureLeaf:
+        TakeBits(leaves.FindOrAdd(kAmdFeatureLeaf).ecx, entry.ecx, kEcxCmpLegacy);
+        break;
+      case kAddressSizeLeaf:
+        TakeBits(leaves.FindOrAdd(kAddressSizeLeaf).ecx, entry.ecx, Mask(15, 12) | Mask(7, 0));
+        break;
+      default:
+        leaves.Add(entry);
+        if (entry.function < kMaxExtendedLeaf) leaves.RaiseMaximum(entry.function);
+    }
+  }
+}
+
+void SetCoreType(CoreType type, Leaves& leaves) {
+  leaves.ForEach(kExtendedFeatureLeaf, [](CpuidEntry& entry) {
+    if (entry.index == 0) SetBits(entry.edx, kEdxHybrid, true);
+  });
+  leaves.Remove(kHybridLeaf);
+  leaves.Add({.function = kHybridLeaf, .eax = uint32_t{static_cast<uint8_t>(type)} << 24});
+  leaves.RaiseMaximum(kHybridLeaf);
 }
 
 // What a guest could see but not use.
@@ -241,18 +284,10 @@ void SetTscFrequency(uint32_t tsc_khz, Leaves& leaves) {
   leaves.RaiseMaximum(kTscLeaf);
 }
 
-}  // namespace
-
-std::vector<CpuidEntry> GuestCpuid(absl::Span<const CpuidEntry> supported,
-                                   const CpuidOptions& options) {
+// The guest's own topology, in the leaves of the processor's maker.
+void SetTopology(const CpuidOptions& options, uint32_t apic_id, Leaves& leaves) {
   const CpuTopology& topology = options.topology;
-  const uint32_t apic_id = ApicId(topology, options.index);
-  Leaves leaves(supported);
-
-  SetFeatures(options, apic_id, leaves);
-  RemoveUnsupported(options, leaves);
-  SetBrand(options.brand, leaves);
-
+  SetThreads(topology, leaves);
   // An x2APIC's id is found in leaf 0xB, so it is there on any processor.
   leaves.RaiseMaximum(kTopologyLeaf);
   AddTopologyLeaf(kTopologyLeaf, topology, apic_id, leaves);
@@ -266,9 +301,27 @@ std::vector<CpuidEntry> GuestCpuid(absl::Span<const CpuidEntry> supported,
     SetAmdTopology(topology, apic_id, options.index / topology.threads(), leaves);
   } else {
     ShareCaches(kIntelCacheLeaf, topology, leaves);
-    // AMD reserves the leaf.
-    if (options.tsc_khz != 0) SetTscFrequency(options.tsc_khz, leaves);
   }
+}
+
+}  // namespace
+
+std::vector<CpuidEntry> GuestCpuid(absl::Span<const CpuidEntry> supported,
+                                   const CpuidOptions& options) {
+  const uint32_t apic_id =
+      options.host != nullptr ? options.host->apic_id : ApicId(options.topology, options.index);
+  Leaves leaves(supported);
+  SetFeatures(options, apic_id, leaves);
+  RemoveUnsupported(options, leaves);
+  SetBrand(options.brand, leaves);
+  if (options.host != nullptr) {
+    TakeHostTopology(*options.host, leaves);
+  } else {
+    SetTopology(options, apic_id, leaves);
+  }
+  if (options.core_type.has_value()) SetCoreType(*options.core_type, leaves);
+  if (options.tsc_khz != 0 && (options.force_tsc_leaf || !IsAmd(leaves)))
+    SetTscFrequency(options.tsc_khz, leaves);
   return std::move(leaves).Take();
 }
 

@@ -14,14 +14,19 @@
 #define TOUCHSTONE_VMM_MACHINE_CPU_CPUID_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/types/span.h"
 #include "hypervisor/x86_64/state.h"
 #include "vmm/machine/cpu/cpu_topology.h"
+#include "vmm/machine/cpu/host_cpu.h"
 
 namespace touchstone {
+
+// What hybrid processors say of a core (Intel SDM volume 2, CPUID leaf 0x1A, EAX bits 31 to 24).
+enum class CoreType : uint8_t { kAtom = 0x20, kCore = 0x40 };
 
 struct CpuidOptions {
   CpuTopology topology;
@@ -33,12 +38,19 @@ struct CpuidOptions {
   bool nested_virtualization = true;
   // Of the guest's TSC, in kHz; 0 when it is not known or not constant.
   uint32_t tsc_khz = 0;
+  // Tells it on AMD's processors too, which reserve the leaf.
+  bool force_tsc_leaf = false;
   // The processor's name, host_brand.h's as a rule: KVM does not tell it. At most 48 bytes are
   // seen; empty leaves what the list has.
   std::string brand;
+  // When set, the place among threads, cores and caches is that of this host CPU, and `topology` is
+  // not looked at. Borrowed.
+  const HostCpu* host = nullptr;
+  // For hybrid machines.
+  std::optional<CoreType> core_type;
 };
 
-// REQUIRES: options.index < options.topology.vcpus().
+// REQUIRES: options.index < options.topology.vcpus(), or options.host.
 std::vector<CpuidEntry> GuestCpuid(absl::Span<const CpuidEntry> supported,
                                    const CpuidOptions& options);
 

@@ -350,5 +350,93 @@ TEST(PhysicalAddressBitsTest, ComesFromTheList) {
   EXPECT_EQ(PhysicalAddressBits({{CpuidEntry{.function = 0x80000008, .eax = 0}}}), 32);
 }
 
+// Thread 1 of core 20 of a host of 64 threads.
+HostCpu IntelHostCpu() {
+  return {.apic_id = 41,
+          .leaves = {
+              {.function = 1, .eax = 7, .ebx = 0x29400800, .ecx = 7, .edx = 0x10000000},
+              {.function = 4, .index = 0, .significant_index = true, .eax = 0x7C004121, .ebx = 5},
+              {.function = 4, .index = 1, .significant_index = true},
+              {.function = 0xB,
+               .index = 0,
+               .significant_index = true,
+               .eax = 1,
+               .ebx = 2,
+               .ecx = 0x100,
+               .edx = 41},
+              {.function = 0xB,
+               .index = 1,
+               .significant_index = true,
+               .eax = 7,
+               .ebx = 64,
+               .ecx = 0x201,
+               .edx = 41},
+              {.function = 0xB, .index = 2, .significant_index = true, .ecx = 2, .edx = 41},
+          }};
+}
+
+TEST(HostTopologyTest, LeavesOfTopologyAreTheHosts) {
+  const HostCpu host = IntelHostCpu();
+
+  const Cpuid leaves = GuestCpuid(IntelSupported(), {.index = 3, .host = &host});
+
+  EXPECT_EQ(Leaf(leaves, 4, 0)->eax, 0x7C004121u);
+  EXPECT_EQ(Leaf(leaves, 4, 2), std::nullopt);
+  EXPECT_EQ(Leaf(leaves, 0xB, 0)->ebx, 2u);
+  EXPECT_EQ(Leaf(leaves, 0xB, 1)->ebx, 64u);
+  EXPECT_EQ(Leaf(leaves, 0xB, 1)->edx, 41u);
+  EXPECT_EQ(Leaf(leaves, 0x1F), std::nullopt);
+}
+
+TEST(HostTopologyTest, OfTheFeaturesOnlyTheThreadsAreTheHosts) {
+  const HostCpu host = IntelHostCpu();
+
+  const CpuidEntry features = *Leaf(GuestCpuid(IntelSupported(), {.index = 3, .host = &host}), 1);
+
+  EXPECT_EQ(features.eax, kHostFeatures.eax);
+  EXPECT_EQ(features.ebx, 0x29400800u | (kHostFeatures.ebx & 0xFFFF));
+  EXPECT_EQ(features.ecx & 0x7FDFFFFF, kHostFeatures.ecx & 0x7FDFFFFF);
+}
+
+TEST(HostTopologyTest, AmdCoresAreTheHosts) {
+  const HostCpu host = {.apic_id = 9,
+                        .leaves = {{.function = 1, .ebx = 0x09100800, .edx = 0x10000000},
+                                   {.function = 0x80000001, .ecx = 2},
+                                   {.function = 0x80000008, .eax = 1, .ecx = 0x400F},
+                                   {.function = 0x8000001E, .eax = 9, .ebx = 0x104, .ecx = 0}}};
+
+  const Cpuid leaves = GuestCpuid(AmdSupported(), {.index = 0, .host = &host});
+
+  EXPECT_EQ(Leaf(leaves, 0x80000008)->ecx & 0xF0FF, 0x400Fu);
+  EXPECT_NE(Leaf(leaves, 0x80000008)->eax, 1u);
+  EXPECT_EQ(Leaf(leaves, 0x8000001E)->ebx, 0x104u);
+  EXPECT_EQ(Leaf(leaves, 0x80000001)->ecx & 2, 2u);
+}
+
+TEST(CoreTypeTest, IsToldByItsLeaf) {
+  const Cpuid leaves =
+      GuestCpuid(IntelSupported(),
+                 {.topology = ChooseTopology(2, true), .index = 1, .core_type = CoreType::kAtom});
+
+  EXPECT_EQ(Leaf(leaves, 0x1A)->eax, 0x20000000u);
+  EXPECT_EQ(Leaf(leaves, 7)->edx & (1 << 15), 1u << 15);
+  EXPECT_GE(Leaf(leaves, 0)->eax, 0x1Au);
+}
+
+TEST(CoreTypeTest, WithoutOneThereIsNoLeaf) {
+  const Cpuid leaves = GuestCpuid(IntelSupported(), {.topology = ChooseTopology(2, true)});
+
+  EXPECT_EQ(Leaf(leaves, 0x1A), std::nullopt);
+}
+
+TEST(ForcedTscLeafTest, IsThereOnAmdToo) {
+  const Cpuid leaves = GuestCpuid(
+      AmdSupported(),
+      {.topology = ChooseTopology(1, true), .tsc_khz = 2'000'000, .force_tsc_leaf = true});
+
+  EXPECT_EQ(Leaf(leaves, 0x15)->ebx, 2u * Leaf(leaves, 0x15)->eax);
+  EXPECT_EQ(Leaf(leaves, 0x15)->ecx, 1'000'000'000u);
+}
+
 }  // namespace
 }  // namespace touchstone

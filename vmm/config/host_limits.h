@@ -1,0 +1,24 @@
+// What the host sets bounds for.
+
+#ifndef TOUCHSTONE_VMM_CONFIG_HOST_LIMITS_H_
+#define TOUCHSTONE_VMM_CONFIG_HOST_LIMITS_H_
+
+#include <cstdint>
+
+namespace touchstone {
+
+struct HostLimits {
+  // Bits of a physical address (CPUID 0x80000008).
+  int physical_address_bits = 36;
+  // Processors that are online.
+  uint32_t cpus = 1;
+  // Whether it has cores of two kinds (CPUID 7, EDX bit 15).
+  bool hybrid = false;
+};
+
+// The limits of the machine this runs on.
+HostLimits ReadHostLimits();
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_CONFIG_HOST_LIMITS_H_
