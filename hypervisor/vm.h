@@ -81,6 +81,10 @@ class Vm {
   // the memory slots that are known by then, because each slot set later waits for milliseconds.
   virtual absl::Status CreateIrqChip() = 0;
 
+  // The id of the vCPU that runs at once, while the others wait for its messages; 0 at first.
+  // Before the first vCPU.
+  virtual absl::Status SetBootCpu(uint32_t id) = 0;
+
   // Creates the vCPU with this APIC id that finds these leaves with CPUID. Without leaves, only
   // what the first 64-bit processors had can be relied on.
   virtual absl::StatusOr<std::unique_ptr<Vcpu>> CreateVcpu(uint32_t id,

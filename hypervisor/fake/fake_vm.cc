@@ -89,6 +89,18 @@ absl::Status FakeVm::CreateIrqChip() {
   return absl::OkStatus();
 }
 
+absl::Status FakeVm::SetBootCpu(uint32_t id) {
+  MutexLock lock(mutex_);
+  if (!vcpus_.empty()) return absl::FailedPreconditionError("a vCPU exists already");
+  boot_cpu_ = id;
+  return absl::OkStatus();
+}
+
+uint32_t FakeVm::boot_cpu() const {
+  MutexLock lock(mutex_);
+  return boot_cpu_;
+}
+
 bool FakeVm::has_irq_chip() const {
   MutexLock lock(mutex_);
   return has_irq_chip_;

@@ -36,6 +36,7 @@ class FakeVm final : public Vm {
   // The guest writes these bytes: their pages are in the next TakeDirtyLog.
   void MarkDirty(GuestAddress start, uint64_t size);
   [[nodiscard]] bool has_irq_chip() const;
+  [[nodiscard]] uint32_t boot_cpu() const;
   // The vCPU with this id; nullptr when it was not created. Its owner may destroy it meanwhile.
   [[nodiscard]] FakeVcpu* vcpu(uint32_t id) const;
 
@@ -47,6 +48,7 @@ class FakeVm final : public Vm {
   absl::Status SetMemory(uint32_t slot, const MemorySlot& memory) override;
   absl::StatusOr<std::vector<uint64_t>> TakeDirtyLog(uint32_t slot) override;
   absl::Status CreateIrqChip() override;
+  absl::Status SetBootCpu(uint32_t id) override;
   absl::StatusOr<std::unique_ptr<Vcpu>> CreateVcpu(uint32_t id,
                                                    absl::Span<const CpuidEntry> cpuid) override;
   absl::Status AddIoEvent(const IoEvent& io_event, const EventFd& event) override;
@@ -79,6 +81,7 @@ class FakeVm final : public Vm {
   std::map<uint32_t, Slot> slots_ ABSL_GUARDED_BY(mutex_);
   std::map<uint32_t, FakeVcpu*> vcpus_ ABSL_GUARDED_BY(mutex_);
   bool has_irq_chip_ ABSL_GUARDED_BY(mutex_) = false;
+  uint32_t boot_cpu_ ABSL_GUARDED_BY(mutex_) = 0;
   IrqChipState irq_chip_state_ ABSL_GUARDED_BY(mutex_);
   ClockState clock_ ABSL_GUARDED_BY(mutex_);
 };

@@ -111,6 +111,15 @@ TEST_F(FakeVmTest, IrqChipComesBeforeVcpusAndOnce) {
   EXPECT_TRUE(absl::IsInvalidArgument(late.CreateIrqChip()));
 }
 
+TEST_F(FakeVmTest, BootCpuIsSetBeforeTheFirstVcpu) {
+  EXPECT_EQ(vm_.boot_cpu(), 0u);
+  EXPECT_TRUE(vm_.SetBootCpu(5).ok());
+  const absl::StatusOr<std::unique_ptr<Vcpu>> vcpu = vm_.CreateVcpu(5, {});
+
+  EXPECT_EQ(vm_.boot_cpu(), 5u);
+  EXPECT_TRUE(absl::IsFailedPrecondition(vm_.SetBootCpu(0)));
+}
+
 TEST_F(FakeVmTest, VcpuIdsAreUniqueAndBounded) {
   const absl::StatusOr<std::unique_ptr<Vcpu>> vcpu = vm_.CreateVcpu(7, {});
   ASSERT_TRUE(vcpu.ok());

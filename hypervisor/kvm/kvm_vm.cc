@@ -104,6 +104,10 @@ absl::Status KvmVm::CreateIrqChip() {
   return KVM_IOCTL(fd_.get(), KVM_CREATE_PIT2, &pit).status();
 }
 
+absl::Status KvmVm::SetBootCpu(uint32_t id) {
+  return KVM_IOCTL(fd_.get(), KVM_SET_BOOT_CPU_ID, uint64_t{id}).status();
+}
+
 absl::StatusOr<std::unique_ptr<Vcpu>> KvmVm::CreateVcpu(uint32_t id,
                                                         absl::Span<const CpuidEntry> cpuid) {
   const absl::StatusOr<int> fd = KVM_IOCTL(fd_.get(), KVM_CREATE_VCPU, uint64_t{id});

@@ -39,6 +39,7 @@ class KvmVm final : public Vm {
   absl::Status SetMemory(uint32_t slot, const MemorySlot& memory) override;
   absl::StatusOr<std::vector<uint64_t>> TakeDirtyLog(uint32_t slot) override;
   absl::Status CreateIrqChip() override;
+  absl::Status SetBootCpu(uint32_t id) override;
   absl::StatusOr<std::unique_ptr<Vcpu>> CreateVcpu(uint32_t id,
                                                    absl::Span<const CpuidEntry> cpuid) override;
   absl::Status AddIoEvent(const IoEvent& io_event, const EventFd& event) override;

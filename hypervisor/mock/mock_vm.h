@@ -20,6 +20,7 @@ class MockVm : public Vm {
   MOCK_METHOD(absl::Status, SetMemory, (uint32_t slot, const MemorySlot& memory), (override));
   MOCK_METHOD(absl::StatusOr<std::vector<uint64_t>>, TakeDirtyLog, (uint32_t slot), (override));
   MOCK_METHOD(absl::Status, CreateIrqChip, (), (override));
+  MOCK_METHOD(absl::Status, SetBootCpu, (uint32_t id), (override));
   MOCK_METHOD(absl::StatusOr<std::unique_ptr<Vcpu>>, CreateVcpu,
               (uint32_t id, absl::Span<const CpuidEntry> cpuid), (override));
   MOCK_METHOD(absl::Status, AddIoEvent, (const IoEvent& io_event, const EventFd& event),

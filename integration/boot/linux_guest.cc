@@ -12,7 +12,8 @@ namespace touchstone {
 std::unique_ptr<Vm> StartLinux(const LinuxKernel& kernel, const LinuxOptions& options) {
   std::vector<std::string> command = {Runfile("vmm/touchstone")};
   if (options.extended_status) command.push_back("--extended-status");
-  command.insert(command.end(), {"run", "--params=quiet", absl::StrCat("--cpus=", options.cpus),
+  command.insert(command.end(), {"run", "--params=quiet",
+                                 absl::StrCat("--cpus=", options.cpus, ",", options.cpu_keys),
                                  absl::StrCat("--mem=", options.memory_mib)});
   command.push_back(absl::StrCat(
       "--initrd=", options.initrd.empty() ? Runfile(kernel.initramfs) : options.initrd));

@@ -39,6 +39,7 @@ inline constexpr LinuxKernel kGenericKernel = {
 struct LinuxOptions {
   bool bzimage = false;  // else the ELF image
   int cpus = 1;
+  std::string cpu_keys;  // more keys of --cpus
   int memory_mib = 512;
   bool extended_status = false;
   std::string initrd;                     // an absolute path; else the test guest's initramfs

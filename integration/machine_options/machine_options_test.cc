@@ -99,9 +99,10 @@ std::string HostApicIds() {
   return ids;
 }
 
-std::unique_ptr<Vm> Boot(std::vector<std::string> options, int cpus) {
+std::unique_ptr<Vm> Boot(std::vector<std::string> options, int cpus, std::string cpu_keys = "") {
   std::unique_ptr<Vm> vm =
       StartLinux(kCloudKernel, {.cpus = cpus,
+                                .cpu_keys = std::move(cpu_keys),
                                 .memory_mib = 256,
                                 .extended_status = true,
                                 .initrd = Runfile("integration/images/tools_initramfs.cpio"),
@@ -161,6 +162,19 @@ void CheckPciOptions(Vm& vm) {
 // The letters of the file's second page, and none of the guest's writes.
 void CheckFileBackedMapping(Vm& vm) { EXPECT_EQ(Say(vm, "devmem 0xe0000000 32"), "0x62626262\n"); }
 
+// The pool has that size, and the requests to the entropy device go through it.
+void CheckBounceBuffers(Vm& vm) {
+  EXPECT_EQ(Say(vm,
+                "mount -t debugfs debugfs /sys/kernel/debug && cd /sys/kernel/debug && "
+                "cat swiotlb/io_tlb_nslabs && "
+                "echo 1 > tracing/events/swiotlb/swiotlb_bounced/enable && "
+                "head -c 4096 /dev/hwrng | wc -c && "
+                "grep -q 'swiotlb_bounced.*FORCE' tracing/trace && echo bounced"),
+            "4096\n4096\nbounced\n");
+  // VIRTIO_F_ACCESS_PLATFORM, bit 33, of the entropy device.
+  EXPECT_EQ(Say(vm, "cut -c34 /sys/bus/pci/devices/0000:00:01.0/virtio*/features"), "1\n");
+}
+
 TEST(MachineOptionsTest, TablesFilesAndPci) {
   const std::vector<uint8_t> table = BuildSdt("OEM7", 1, {1, 2, 3});
   std::string touchstones;
@@ -180,6 +194,7 @@ TEST(MachineOptionsTest, TablesFilesAndPci) {
           absl::StrCat("--stub-pci-device=00:1e.0,vendor=0x1af4,device=0x1045,class=0x088000,",
                        "subsystem_vendor=1,subsystem_device=2,revision=3"),
           "--disable-virtio-intx",
+          "--swiotlb=8",
           "--pci-start=0xc0000000",
           "--pcie-ecam=0xb0000000,0x10000000",
           "--mmio-address-range=0xc0000000-0xc0ffffff",
@@ -193,6 +208,31 @@ TEST(MachineOptionsTest, TablesFilesAndPci) {
   CheckFwCfg(*vm);
   CheckPciOptions(*vm);
   CheckFileBackedMapping(*vm);
+  CheckBounceBuffers(*vm);
+  EXPECT_EQ(End(*vm, "poweroff -f"), 0);
+}
+
+// By /proc/cpuinfo, in the guest's order of its processors.
+std::string ApicIds(Vm& vm) { return Say(vm, "awk '/^apicid/ {print $3}' /proc/cpuinfo"); }
+
+// One of each of the guest's processors.
+std::string OfProcessors(Vm& vm, absl::string_view file) {
+  return Say(vm, absl::StrCat("cat /sys/devices/system/cpu/cpu[0-9]/", file));
+}
+
+// Three cores of two threads. Two of the cores share a level 2 cache, which are those that come
+// from APIC id 0 on. The last virtual CPU boots, and so is the guest's first.
+TEST(MachineOptionsTest, ClustersAndBootCpu) {
+  auto vm = Boot({}, 6, "boot-cpu=5,clusters=[[2-5]]");
+
+  EXPECT_EQ(ApicIds(*vm), "3\n4\n5\n0\n1\n2\n");
+  // Whatever its number is: KVM tells no caches of level 1 on some processors.
+  EXPECT_EQ(Say(*vm,
+                "for cache in /sys/devices/system/cpu/cpu[0-9]/cache/index*; do "
+                "grep -q 2 $cache/level && cat $cache/shared_cpu_list; done"),
+            "0,3-5\n1-2\n1-2\n0,3-5\n0,3-5\n0,3-5\n");
+  EXPECT_EQ(OfProcessors(*vm, "topology/core_cpus_list"), "0,5\n1-2\n1-2\n3-4\n3-4\n0,5\n");
+  EXPECT_EQ(OfProcessors(*vm, "topology/package_cpus_list"), "0-5\n0-5\n0-5\n0-5\n0-5\n0-5\n");
   EXPECT_EQ(End(*vm, "poweroff -f"), 0);
 }
 
@@ -239,7 +279,7 @@ TEST_F(PstoreTest, TheNextBootReadsTheLogOfAPanic) {
   const int cpus = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   auto vm =
       Boot({pstore_, "--host-cpu-topology", "--force-calibrated-tsc-leaf", "--rt-cpus=0"}, cpus);
-  EXPECT_EQ(Say(*vm, "awk '/^apicid/ {print $3}' /proc/cpuinfo"), HostApicIds());
+  EXPECT_EQ(ApicIds(*vm), HostApicIds());
   const std::string vcpu0 = TaskOf(vm->pid(), "vcpu0");
   EXPECT_THAT(ReadFile(vcpu0 + "/status"), HasSubstr("Cpus_allowed_list:\t0\n"));
   if (geteuid() == 0) EXPECT_THAT(SchedulingOf(vcpu0), ElementsAre("2", "6"));

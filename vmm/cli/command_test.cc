@@ -106,14 +106,13 @@ TEST_F(CommandTest, RefusesOptionsByTheirFate) {
   EXPECT_EQ(err_, "touchstone: --syslog-tag: not implemented yet\n");
   err_.clear();
 
-  EXPECT_EQ(Run({"run", "--gpu=backend=2d", "--evdev=/dev/input/event1", "--swiotlb=64",
-                 "--crash-pipe-name=x", "--hypervisor=whpx", "k"}),
+  EXPECT_EQ(Run({"run", "--gpu=backend=2d", "--evdev=/dev/input/event1", "--crash-pipe-name=x",
+                 "--hypervisor=whpx", "k"}),
             1);
   EXPECT_EQ(err_,
             "touchstone: --crash-pipe-name: not on this platform: Windows only\n"
             "touchstone: --evdev: not implemented yet\n"
             "touchstone: --gpu: not implemented yet\n"
-            "touchstone: --swiotlb: not on this platform: aarch64 only\n"
             "touchstone: --hypervisor: whpx: not on this platform: Windows only\n");
   EXPECT_FALSE(config_.has_value());
 }

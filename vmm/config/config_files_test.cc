@@ -123,7 +123,8 @@ TEST_F(ConfigFilesTest, ReadsTextProtosToo) {
 }
 
 TEST_F(ConfigFilesTest, RemembersRefusedOptions) {
-  contents_["a"] = R"({"kernel": "/k", "gpu": {"backend": "2d"}, "swiotlb": 64, "s2idle": null})";
+  contents_["a"] =
+      R"({"kernel": "/k", "gpu": {"backend": "2d"}, "cpu-capacity": "0=1", "s2idle": null})";
   ConfigFiles files = Files();
   DynamicMessage line(SchemaOf<RunConfig>());
   std::vector<std::string> errors;
@@ -133,8 +134,8 @@ TEST_F(ConfigFilesTest, RemembersRefusedOptions) {
   refused_.AppendErrors(errors);
 
   EXPECT_EQ(WriteTextProto(line), WriteTextProto(Config("kernel: '/k'")));
-  EXPECT_THAT(errors, ElementsAre("--gpu: not implemented yet",
-                                  "--swiotlb: not on this platform: aarch64 only"));
+  EXPECT_THAT(errors, ElementsAre("--cpu-capacity: not on this platform: aarch64 only",
+                                  "--gpu: not implemented yet"));
 }
 
 TEST_F(ConfigFilesTest, NamesFileLineAndOptionOfAnError) {

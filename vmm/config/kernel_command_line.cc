@@ -19,6 +19,8 @@ namespace {
 // Ports of COM1 to COM4 (crosvm.md 1.4).
 constexpr uint16_t kComAddresses[] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
 
+constexpr uint64_t kSlabsPerMib = 512;
+
 bool IsPrintable(absl::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c <= 0x7e; });
 }
@@ -76,6 +78,10 @@ absl::StatusOr<std::string> KernelCommandLine(const RunConfig& config, uint64_t 
   if (config.has_pstore()) {
     parameters.push_back(absl::StrCat("ramoops.mem_address=0x", absl::Hex(pstore_address),
                                       " ramoops.mem_size=0x", absl::Hex(config.pstore().size())));
+  }
+  // Linux, admin-guide/kernel-parameters: in slabs of 2 KiB, for all DMA.
+  if (config.has_swiotlb()) {
+    parameters.push_back(absl::StrCat("swiotlb=", config.swiotlb() * kSlabsPerMib, ",force"));
   }
   std::string line = absl::StrJoin(parameters, " ");
   if (line.size() > kMaxKernelCommandLine) {

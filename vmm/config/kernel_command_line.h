@@ -19,8 +19,8 @@ inline constexpr size_t kMaxKernelCommandLine = 2047;
 inline constexpr uint64_t kFarthestPstore = (uint64_t{1} << 52) - 4096;
 
 // panic=-1, console= of each console device, earlycon=, then the user's --params in their order,
-// root= of the disk that is the root, and where the store of --pstore is for the ramoops driver;
-// joined by spaces. Refuses anything but printable ASCII.
+// root= of the disk that is the root, where the store of --pstore is for the ramoops driver, and
+// the pool of --swiotlb; joined by spaces. Refuses anything but printable ASCII.
 // REQUIRES: defaults have been applied to `config`.
 absl::StatusOr<std::string> KernelCommandLine(const RunConfig& config,
                                               uint64_t pstore_address = kFarthestPstore);

@@ -43,6 +43,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "serial { hardware: VIRTIO_CONSOLE name: 'agent' } "
                 "serial { hardware: VIRTIO_CONSOLE num: 7 name: 'login' console: true }",
                 "panic=-1 console=hvc1 console=hvc0"},
+           Case{"params: 'quiet' swiotlb: 8", "panic=-1 quiet swiotlb=4096,force"},
            Case{"serial { hardware: DEBUGCON console: true }", "panic=-1"},
            Case{"params: 'quiet' block {} block { path: 'b' root: true ro: true }",
                 "panic=-1 quiet root=/dev/vdb ro"},

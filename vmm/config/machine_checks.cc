@@ -76,6 +76,8 @@ void CheckHostTopology(const RunConfig& config, const HostLimits& host, Errors& 
   exclude(config.no_smt(), "--no-smt");
   exclude(config.has_cpu_affinity(), "--cpu-affinity");
   exclude(config.cpus().has_core_types(), "--cpus: core-types=");
+  exclude(!config.cpus().clusters().empty(), "--cpus: clusters=");
+  exclude(!config.cpu_cluster().empty(), "--cpu-cluster");
   if (config.cpus().has_num_cores() && config.cpus().num_cores() != host.cpus) {
     errors.push_back(absl::StrCat(
         "--cpus: num-cores=", config.cpus().num_cores(),
@@ -105,12 +107,45 @@ void CheckCoreTypes(const RunConfig& config, const HostLimits& host, Errors& err
                    count - 1, " once"));
 }
 
+// crosvm.md 1.3: one option or the other. A virtual CPU is in one cluster at most.
+void CheckClusters(const RunConfig& config, Errors& errors) {
+  std::vector<std::vector<uint32_t>> clusters;
+  for (const CpuSet& set : config.cpus().clusters()) {
+    clusters.emplace_back(set.cpu().begin(), set.cpu().end());
+  }
+  const bool older = clusters.empty();
+  if (!older && !config.cpu_cluster().empty()) {
+    errors.push_back("--cpu-cluster: --cpus clusters= is given too, which says the same");
+    return;
+  }
+  const char* option = older ? "--cpu-cluster" : "--cpus: clusters=";
+  for (const std::string& text : config.cpu_cluster()) {
+    const absl::StatusOr<std::vector<uint32_t>> set = ParseCpuSet(text);
+    Report(option, set.status(), errors);
+    if (set.ok()) clusters.push_back(*set);
+  }
+  if (config.host_cpu_topology()) return;  // which leaves no place for them
+  std::set<uint32_t> seen;
+  for (const std::vector<uint32_t>& cluster : clusters) {
+    if (cluster.empty()) errors.push_back(absl::StrCat(option, ": a cluster has no virtual CPU"));
+    for (const uint32_t vcpu : cluster) {
+      if (vcpu >= config.cpus().num_cores()) {
+        errors.push_back(absl::StrCat(option, ": there is no virtual CPU ", vcpu, ", --cpus makes ",
+                                      config.cpus().num_cores()));
+      } else if (!seen.insert(vcpu).second) {
+        errors.push_back(absl::StrCat(option, ": virtual CPU ", vcpu, " is given twice"));
+      }
+    }
+  }
+}
+
 void CheckProcessors(const RunConfig& config, const HostLimits& host, Errors& errors) {
   if (config.has_cpu_affinity()) {
     Report("--cpu-affinity", ParseCpuAffinity(config.cpu_affinity()).status(), errors);
   }
   CheckHostTopology(config, host, errors);
   CheckCoreTypes(config, host, errors);
+  CheckClusters(config, errors);
 }
 
 // A multiple of the size of a page, unless align rounds it.

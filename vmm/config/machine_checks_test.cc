@@ -41,7 +41,10 @@ INSTANTIATE_TEST_SUITE_P(
            "stub_pci_device { address: '00:05.0' } stub_pci_device { address: '00:05.1' }",
            "hypervisor { kvm {} }", "kvm_device: '/dev/kvm'", "host_cpu_topology: true",
            "host_cpu_topology: true cpus { num_cores: 2 }",
-           "cpus { num_cores: 3 core_types { atom: 2 core: [ 0, 1 ] } }"));
+           "cpus { num_cores: 3 core_types { atom: 2 core: [ 0, 1 ] } }",
+           "cpus { num_cores: 4 clusters { cpu: [ 0, 1 ] } clusters { cpu: [ 2, 3 ] } }",
+           "cpus { num_cores: 4 } cpu_cluster: '0-1' cpu_cluster: '3'",
+           "cpus { num_cores: 2 boot_cpu: 9 }"));
 
 struct Mistake {
   const char* config;
@@ -117,6 +120,26 @@ INSTANTIATE_TEST_SUITE_P(
            Mistake{"cpus { num_cores: 2 core_types { atom: 0 core: 2 } }",
                    "--cpus: core-types=: atom= and core= name each of the virtual CPUs 0 to 1 "
                    "once"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Clusters, Bad,
+    Values(Mistake{"cpus { num_cores: 2 clusters { cpu: 0 } } cpu_cluster: '1'",
+                   "--cpu-cluster: --cpus clusters= is given too, which says the same"},
+           Mistake{"cpus { num_cores: 2 clusters { cpu: [ 0, 2 ] } }",
+                   "--cpus: clusters=: there is no virtual CPU 2, --cpus makes 2"},
+           Mistake{"cpus { num_cores: 2 clusters { cpu: 0 } clusters { cpu: [ 1, 0 ] } }",
+                   "--cpus: clusters=: virtual CPU 0 is given twice"},
+           Mistake{"cpus { clusters {} }", "--cpus: clusters=: a cluster has no virtual CPU"},
+           Mistake{"cpu_cluster: '0' cpu_cluster: '0'",
+                   "--cpu-cluster: virtual CPU 0 is given twice"},
+           Mistake{"cpu_cluster: 'x'",
+                   "--cpu-cluster: 'x' is no set of CPUs such as 0,2-3, each from 0 to 1023"},
+           Mistake{"host_cpu_topology: true cpu_cluster: '0'",
+                   "--cpu-cluster and --host-cpu-topology, which gives each virtual CPU the place "
+                   "of a host CPU, exclude each other"},
+           Mistake{"host_cpu_topology: true cpus { clusters { cpu: 0 } }",
+                   "--cpus: clusters= and --host-cpu-topology, which gives each virtual CPU the "
+                   "place of a host CPU, exclude each other"}));
 
 TEST(MachineChecksTest, CoreTypesNeedAHybridHost) {
   const RunConfig config = Config("cpus { core_types { atom: 0 } }");

@@ -56,6 +56,13 @@ void CheckMemory(const RunConfig& config, const HostLimits& host, Errors& errors
   }
 }
 
+// Linux takes the pool out of its memory below 4 GiB.
+void CheckSwiotlb(const RunConfig& config, Errors& errors) {
+  if (!config.has_swiotlb() || config.swiotlb() < config.mem().size()) return;
+  errors.push_back(absl::StrCat("--swiotlb: ", config.swiotlb(), " MiB is not less than --mem, ",
+                                config.mem().size(), " MiB, which it is taken from"));
+}
+
 void CheckCpus(const RunConfig& config, Errors& errors) {
   const uint32_t cores = config.cpus().num_cores();
   if (cores >= 1 && cores <= kMaxVcpus) return;
@@ -236,6 +243,7 @@ Errors Validate(const RunConfig& config, const HostLimits& host) {
   CheckKernel(config, errors);
   CheckSchema(config, errors);
   CheckMemory(config, host, errors);
+  CheckSwiotlb(config, errors);
   CheckCpus(config, errors);
   CheckSerialDevices(config, errors);
   CheckBlocks(config, errors);

@@ -6,13 +6,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/checked_math.h"
 #include "base/scoped_fd.h"
@@ -26,69 +24,17 @@
 #include "vmm/machine/boot/memory_layout.h"
 #include "vmm/machine/boot/rng_seed.h"
 #include "vmm/machine/boot/rom.h"
-#include "vmm/machine/cpu/cpu_topology.h"
-#include "vmm/machine/cpu/cpuid.h"
-#include "vmm/machine/cpu/host_brand.h"
-#include "vmm/machine/cpu/host_cpu.h"
 #include "vmm/machine/cpu/lapic.h"
-#include "vmm/machine/cpu/tsc.h"
 #include "vmm/machine/file_mappings.h"
 #include "vmm/machine/firmware_tables.h"
 #include "vmm/machine/memory_policy.h"
+#include "vmm/machine/processors.h"
 #include "vmm/machine/vcpu_placement.h"
 
 namespace touchstone {
 namespace {
 
 constexpr uint64_t kHugePage = 2 << 20;
-constexpr absl::Duration kTscMeasurement = absl::Milliseconds(50);
-
-// The processors as the guest finds them, by vCPU.
-struct Processors {
-  std::vector<uint32_t> apic_ids;
-  std::vector<std::vector<CpuidEntry>> cpuid;
-  int physical_bits;
-};
-
-std::optional<CoreType> CoreTypeOf(const CoreTypes& types, uint32_t vcpu) {
-  const auto has = [vcpu](const auto& list) {
-    return std::find(list.begin(), list.end(), vcpu) != list.end();
-  };
-  if (has(types.atom())) return CoreType::kAtom;
-  if (has(types.core())) return CoreType::kCore;
-  return std::nullopt;
-}
-
-absl::StatusOr<Processors> PlanProcessors(const RunConfig& config, Hypervisor& hypervisor) {
-  const uint32_t count = config.cpus().num_cores();
-  if (count > hypervisor.max_vcpus()) {
-    return absl::InvalidArgumentError(absl::StrCat("--cpus ", count,
-                                                   ": the hypervisor has no more than ",
-                                                   hypervisor.max_vcpus(), " vCPUs for a machine"));
-  }
-  ASSIGN_OR_RETURN(const std::vector<CpuidEntry> supported, hypervisor.SupportedCpuid());
-  std::vector<HostCpu> host_cpus;
-  if (config.host_cpu_topology()) {
-    absl::StatusOr<std::vector<HostCpu>> read = ReadHostCpus(count);
-    if (!read.ok()) return Annotate(read.status(), "--host-cpu-topology");
-    host_cpus = *std::move(read);
-  }
-  CpuidOptions options = {.topology = ChooseTopology(count, !config.no_smt()),
-                          .brand = HostBrand()};
-  if (config.force_calibrated_tsc_leaf()) {
-    options.tsc_khz = MeasureTscKhz(kTscMeasurement);
-    options.force_tsc_leaf = true;
-  }
-  Processors processors = {.physical_bits = PhysicalAddressBits(supported)};
-  for (; options.index < count; ++options.index) {
-    options.host = host_cpus.empty() ? nullptr : &host_cpus[options.index];
-    options.core_type = CoreTypeOf(config.cpus().core_types(), options.index);
-    processors.apic_ids.push_back(
-        options.host != nullptr ? options.host->apic_id : ApicId(options.topology, options.index));
-    processors.cpuid.push_back(GuestCpuid(supported, options));
-  }
-  return processors;
-}
 
 // What the options say of addresses. Ranges that no guest reaches are no concern.
 absl::StatusOr<MemoryLayout> PlanMemory(const RunConfig& config, int physical_bits) {
@@ -118,7 +64,7 @@ absl::StatusOr<MemoryLayout> PlanMemory(const RunConfig& config, int physical_bi
 // milliseconds.
 absl::StatusOr<std::unique_ptr<Vm>> CreateVm(Hypervisor& hypervisor, const GuestMemory& memory,
                                              absl::Span<const FileMapping> files,
-                                             const GuestMemory& rom) {
+                                             const GuestMemory& rom, const Processors& processors) {
   ASSIGN_OR_RETURN(std::unique_ptr<Vm> vm, hypervisor.CreateVm());
   uint32_t slot = 0;
   for (const GuestMemory::Region& region : memory.regions()) {
@@ -138,13 +84,15 @@ absl::StatusOr<std::unique_ptr<Vm>> CreateVm(Hypervisor& hypervisor, const Guest
         {.start = region.start, .size = region.size, .host = region.host, .read_only = true}));
   }
   RETURN_IF_ERROR(vm->CreateIrqChip());
+  const uint32_t boot_id = processors.apic_ids[processors.boot];
+  if (boot_id != 0) RETURN_IF_ERROR(Annotate(vm->SetBootCpu(boot_id), "--cpus"));
   return vm;
 }
 
 absl::StatusOr<GuestAddress> WriteTables(const RunConfig& config, const Processors& processors,
                                          const Machine::Parts& parts) {
   AcpiConfig acpi;
-  acpi.apic_ids = processors.apic_ids;
+  acpi.apic_ids = processors.InBootOrder();
   acpi.pci = parts.pci->Describe();
   parts.platform->Describe(acpi);
   return WriteFirmwareTables(config, std::move(acpi), parts.memory);
@@ -214,7 +162,7 @@ absl::Status CreateVcpus(const RunConfig& config, const Processors& processors, 
     ASSIGN_OR_RETURN(std::unique_ptr<Vcpu> vcpu,
                      parts.vm->CreateVcpu(processors.apic_ids[i], processors.cpuid[i]));
     RETURN_IF_ERROR(vcpu->SetMsrs(entry.msrs).status());
-    if (i == 0) {
+    if (i == processors.boot) {
       ASSIGN_OR_RETURN(LapicState lapic, vcpu->GetLapic());
       WireLocalInterrupts(lapic);
       RETURN_IF_ERROR(vcpu->SetLapic(lapic));
@@ -248,7 +196,8 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   RETURN_IF_ERROR(ApplyMemoryPolicy(config, parts.memory));
   ASSIGN_OR_RETURN(parts.files, OpenFileMappings(config, layout));
   ASSIGN_OR_RETURN(parts.rom, OpenRom(config));
-  ASSIGN_OR_RETURN(parts.vm, CreateVm(*host.hypervisor, parts.memory, parts.files, parts.rom));
+  ASSIGN_OR_RETURN(parts.vm,
+                   CreateVm(*host.hypervisor, parts.memory, parts.files, parts.rom, processors));
 
   parts.ports = std::make_unique<Bus>("port", Bus::kLastPort);
   parts.mmio = std::make_unique<Bus>("MMIO", Bus::kLastMmioAddress);

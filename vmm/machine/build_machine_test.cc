@@ -455,6 +455,18 @@ TEST_F(BuildMachineTest, MeasuredTscFrequencyIsInItsLeaf) {
             1);
 }
 
+TEST_F(BuildMachineTest, BootProcessorHasTheKernelsEntry) {
+  config_.mutable_cpus()->set_num_cores(2);
+  config_.mutable_cpus()->set_boot_cpu(1);
+
+  auto machine = Build();
+
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  EXPECT_EQ(hypervisor_.vm()->boot_cpu(), 1u);
+  EXPECT_EQ(hypervisor_.vm()->vcpu(0)->GetRegisters()->rip, 0u);
+  EXPECT_NE(hypervisor_.vm()->vcpu(1)->GetRegisters()->rip, 0u);
+}
+
 TEST_F(BuildMachineTest, HostTopologyHasTheHostsApicId) {
   config_.set_host_cpu_topology(true);
   config_.mutable_cpus()->set_num_cores(1);

@@ -167,6 +167,7 @@ absl::Status VirtioDevices::Add(VirtioPart part, const VirtioSurroundings& machi
       .memory = machine.memory,
       .msi = &msi,
       .intx = !machine.config.disable_virtio_intx(),
+      .access_platform = machine.config.has_swiotlb(),
       .on_kick_addresses =
           [kicks = device.kicks.get()](absl::Span<const VirtioPci::KickAddress> addresses) {
             kicks->Update(addresses);

@@ -26,17 +26,18 @@ uint64_t WithHalf(uint64_t value, bool high, uint32_t half) {
 }  // namespace
 
 CommonConfig::CommonConfig(VirtioDevice& device, GuestMemory memory, PciInterrupt& interrupt,
-                           const Kicks& kicks)
+                           const Kicks& kicks, uint64_t transport_features)
     : device_(device),
       memory_(std::move(memory)),
       interrupt_(interrupt),
       kicks_(kicks),
+      transport_features_(transport_features),
       queues_(device.max_queue_sizes().size()) {
   CHECK(kicks_.size() == queues_.size());
   for (uint16_t i = 0; i < queues_.size(); ++i) ClearQueue(i);
 }
 
-uint64_t CommonConfig::OfferedFeatures() const { return device_.features() | kVirtioRingReset; }
+uint64_t CommonConfig::OfferedFeatures() const { return device_.features() | transport_features_; }
 
 const CommonConfig::Queue* CommonConfig::Selected() const {
   return queue_select_ < queues_.size() ? &queues_[queue_select_] : nullptr;

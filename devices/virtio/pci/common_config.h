@@ -35,9 +35,10 @@ class CommonConfig {
  public:
   using Kicks = std::vector<std::shared_ptr<const EventFd>>;
 
-  // `kicks` has one for each queue of the device.
+  // `kicks` has one for each queue of the device; `transport_features` are offered besides the
+  // device's, which never hears of them.
   CommonConfig(VirtioDevice& device, GuestMemory memory, PciInterrupt& interrupt,
-               const Kicks& kicks);
+               const Kicks& kicks, uint64_t transport_features);
 
   // Any offset and size; behind the end there is nothing, and `data` is left as it is.
   void Read(uint64_t offset, absl::Span<uint8_t> data) const;
@@ -86,6 +87,7 @@ class CommonConfig {
   const GuestMemory memory_;
   PciInterrupt& interrupt_;
   const Kicks& kicks_;
+  const uint64_t transport_features_;
 
   uint32_t device_feature_select_ = 0;
   uint32_t driver_feature_select_ = 0;

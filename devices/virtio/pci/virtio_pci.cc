@@ -7,6 +7,7 @@
 #include "base/endian.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "devices/virtio/core/virtio_features.h"
 #include "devices/virtio/pci/virtio_pci_registers.h"
 
 namespace touchstone {
@@ -88,7 +89,8 @@ VirtioPci::VirtioPci(VirtioDevice& device, Options options, CommonConfig::Kicks 
       interrupt_(msix_, VectorsFor(kicks_.size()), kicks_.size()),
       config_(ConfigSpace::Header::kEndpoint, IdentityOf(device.device_id()),
               ConfigSpace::kConventionalSize),
-      common_(device, options_.memory, interrupt_, kicks_) {}
+      common_(device, options_.memory, interrupt_, kicks_,
+              kVirtioRingReset | (options_.access_platform ? kVirtioAccessPlatform : 0)) {}
 
 VirtioPci::~VirtioPci() { Reset(); }
 

@@ -57,6 +57,10 @@ class VirtioPci final : public PciFunction, public BusDevice {
     GuestMemory memory;
     MsiTarget* msi = nullptr;
     bool intx = true;
+    // Offers VIRTIO_F_ACCESS_PLATFORM: the guest uses its own DMA interface for the device, and so
+    // its bounce buffers. Addresses are guest-physical all the same; a guest that does not take the
+    // feature works as well (Virtio 1.2, 6.1).
+    bool access_platform = false;
     // The notify points of the queues that run, while BAR 0 is decoded: all there are, sorted,
     // whenever they changed. Registers before the driver is ready, and what firmware does with the
     // BAR, cost no call. Called under this object's lock; must not call back.

@@ -71,10 +71,11 @@ class EchoDevice final : public QueueDevice {
 
 class VirtioPciTest : public testing::Test {
  protected:
-  VirtioPciTest() {
+  explicit VirtioPciTest(bool access_platform = false) {
     pci_ = VirtioPci::Create(device_, {.name = "echo",
                                        .memory = memory_,
                                        .msi = &msi_,
+                                       .access_platform = access_platform,
                                        .on_kick_addresses =
                                            [this](auto addresses) {
                                              told_.push_back({});
@@ -753,6 +754,27 @@ TEST(VirtioPciCreateTest, TooManyQueues) {
 
   EXPECT_EQ(VirtioPci::Create(device, {.name = "wide", .msi = &msi}).status().code(),
             absl::StatusCode::kResourceExhausted);
+}
+
+class AccessPlatformTest : public VirtioPciTest {
+ protected:
+  AccessPlatformTest() : VirtioPciTest(true) {}
+};
+
+TEST_F(AccessPlatformTest, IsOfferedAndKeptFromTheDevice) {
+  const uint64_t features = kVirtioVersion1 | kVirtioAccessPlatform;
+
+  EXPECT_EQ(OfferedFeatures(), device_.features() | kVirtioRingReset | kVirtioAccessPlatform);
+  Run(features);
+
+  EXPECT_EQ(device_.negotiated(), kVirtioVersion1);
+  EXPECT_TRUE(Echoes(0));
+}
+
+TEST_F(AccessPlatformTest, DriverMayDoWithout) {
+  Run();
+
+  EXPECT_TRUE(Echoes(0));
 }
 
 // Under ThreadSanitizer: a guest that resets and reconfigures while the loop serves.

@@ -9,6 +9,7 @@
 #ifndef TOUCHSTONE_VMM_MACHINE_CPU_CPU_TOPOLOGY_H_
 #define TOUCHSTONE_VMM_MACHINE_CPU_CPU_TOPOLOGY_H_
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 
@@ -18,6 +19,8 @@ struct CpuTopology {
   uint32_t threads_per_core = 1;
   uint32_t cores = 1;  // per socket
   uint32_t sockets = 1;
+  // Cores that a socket's APIC ids have room for, when that is more than there are.
+  uint32_t core_places = 0;
 
   // Of one socket.
   [[nodiscard]] constexpr uint32_t threads() const { return threads_per_core * cores; }
@@ -25,10 +28,21 @@ struct CpuTopology {
 
   // Widths of the APIC id's fields.
   [[nodiscard]] constexpr int thread_bits() const { return std::bit_width(threads_per_core - 1); }
-  [[nodiscard]] constexpr int core_bits() const { return std::bit_width(cores - 1); }
+  [[nodiscard]] constexpr int core_bits() const {
+    return std::bit_width(std::max(cores, core_places) - 1);
+  }
   [[nodiscard]] constexpr int socket_shift() const { return thread_bits() + core_bits(); }
 
   bool operator==(const CpuTopology&) const = default;
+};
+
+// Where a vCPU is.
+struct CpuPlace {
+  uint32_t apic_id = 0;
+  // The low bits of the id in which those differ that share its level 2 cache.
+  int l2_bits = 0;
+
+  bool operator==(const CpuPlace&) const = default;
 };
 
 // One socket; two threads per core when `smt` and the count is even, else one. REQUIRES: vcpus > 0.

@@ -7,6 +7,7 @@
 
 #include "absl/strings/string_view.h"
 #include "base/bits.h"
+#include "vmm/machine/cpu/amd_caches.h"
 
 namespace touchstone {
 namespace {
@@ -25,6 +26,8 @@ constexpr uint32_t kMaxExtendedLeaf = 0x80000000;
 constexpr uint32_t kAmdFeatureLeaf = 0x80000001;
 constexpr uint32_t kFirstBrandLeaf = 0x80000002;
 constexpr uint32_t kLastBrandLeaf = 0x80000004;
+constexpr uint32_t kAmdLevel1Leaf = 0x80000005;
+constexpr uint32_t kAmdLevel2Leaf = 0x80000006;
 constexpr uint32_t kAddressSizeLeaf = 0x80000008;
 constexpr uint32_t kSvmLeaf = 0x8000000A;
 constexpr uint32_t kAmdCacheLeaf = 0x8000001D;
@@ -217,23 +220,39 @@ void AddTopologyLeaf(uint32_t function, const CpuTopology& topology, uint32_t ap
   add(2, 0, 0, 0);
 }
 
-// Leaves 4 and 0x8000001D share the layout of EAX: who shares each cache. Levels 1 and 2 belong to
-// a core, higher ones to the socket.
-void ShareCaches(uint32_t function, const CpuTopology& topology, Leaves& leaves) {
-  const uint32_t core_ids = Bit(topology.thread_bits());
-  const uint32_t socket_ids = Bit(topology.socket_shift());
+// Leaves 4 and 0x8000001D share the layout of EAX: who shares each cache. Level 1 belongs to a
+// core, level 2 to that or to a cluster, higher ones to the socket.
+void ShareCaches(uint32_t function, const CpuidOptions& options, Leaves& leaves) {
+  const CpuTopology& topology = options.topology;
+  const int core = topology.thread_bits(), socket = topology.socket_shift();
+  const int cluster = options.place.has_value() ? options.place->l2_bits : core;
   leaves.ForEach(function, [&](CpuidEntry& entry) {
     const uint32_t type = Field(entry.eax, 4, 0), level = Field(entry.eax, 7, 5);
     if (type == 0) return;  // no more caches
-    SetField(entry.eax, 25, 14, (level <= 2 ? core_ids : socket_ids) - 1);
+    SetField(entry.eax, 25, 14, Bit(level < 2 ? core : level == 2 ? cluster : socket) - 1);
     // Reserved on AMD.
     if (function == kIntelCacheLeaf) SetField(entry.eax, 31, 26, Bit(topology.core_bits()) - 1);
   });
 }
 
-void SetAmdTopology(const CpuTopology& topology, uint32_t apic_id, uint32_t socket,
-                    Leaves& leaves) {
-  ShareCaches(kAmdCacheLeaf, topology, leaves);
+// A hypervisor below this one may hide the leaves that tell of shared caches, and with them
+// clusters.
+void AddAmdCaches(Leaves& leaves) {
+  if (leaves.Find(kAmdCacheLeaf) != nullptr) return;
+  const CpuidEntry* level1 = leaves.Find(kAmdLevel1Leaf);
+  const CpuidEntry* level2 = leaves.Find(kAmdLevel2Leaf);
+  if (level1 == nullptr || level2 == nullptr) return;
+  for (const CpuidEntry& entry : AmdCacheLeaves(*level1, *level2)) leaves.Add(entry);
+  SetBits(leaves.FindOrAdd(kAmdFeatureLeaf).ecx, kEcxTopologyExtensions, true);
+  uint32_t& maximum = leaves.FindOrAdd(kMaxExtendedLeaf).eax;
+  maximum = std::max(maximum, kAmdTopologyLeaf);
+}
+
+void SetAmdTopology(const CpuidOptions& options, uint32_t apic_id, Leaves& leaves) {
+  const CpuTopology& topology = options.topology;
+  const uint32_t socket = options.index / topology.threads();
+  if (options.place.has_value()) AddAmdCaches(leaves);
+  ShareCaches(kAmdCacheLeaf, options, leaves);
   leaves.ForEach(kAmdFeatureLeaf, [&](CpuidEntry& entry) {
     SetBits(entry.ecx, kEcxCmpLegacy, topology.threads() > 1);
   });
@@ -298,9 +317,9 @@ void SetTopology(const CpuidOptions& options, uint32_t apic_id, Leaves& leaves) 
   }
 
   if (IsAmd(leaves)) {
-    SetAmdTopology(topology, apic_id, options.index / topology.threads(), leaves);
+    SetAmdTopology(options, apic_id, leaves);
   } else {
-    ShareCaches(kIntelCacheLeaf, topology, leaves);
+    ShareCaches(kIntelCacheLeaf, options, leaves);
   }
 }
 
@@ -308,8 +327,9 @@ void SetTopology(const CpuidOptions& options, uint32_t apic_id, Leaves& leaves) 
 
 std::vector<CpuidEntry> GuestCpuid(absl::Span<const CpuidEntry> supported,
                                    const CpuidOptions& options) {
-  const uint32_t apic_id =
-      options.host != nullptr ? options.host->apic_id : ApicId(options.topology, options.index);
+  const uint32_t apic_id = options.host != nullptr     ? options.host->apic_id
+                           : options.place.has_value() ? options.place->apic_id
+                                                       : ApicId(options.topology, options.index);
   Leaves leaves(supported);
   SetFeatures(options, apic_id, leaves);
   RemoveUnsupported(options, leaves);

@@ -32,6 +32,8 @@ struct CpuidOptions {
   CpuTopology topology;
   // Which vCPU: less than topology.vcpus().
   uint32_t index = 0;
+  // Where it is, when that is not where `topology` has vCPU `index`: with clusters.
+  std::optional<CpuPlace> place = std::nullopt;
   // Whether the local APIC has an x2APIC mode; the in-kernel one always does.
   bool x2apic = true;
   // Lets VMX or SVM through when the list has it.

@@ -166,6 +166,45 @@ TEST(CpuidTest, IntelCachesAreSharedByCoreAndSocket) {
   EXPECT_EQ(Leaf(cpuid, 4, 3)->ebx, 0x04C0003Fu);
 }
 
+TEST(CpuidTest, ClusterSharesLevel2) {
+  CpuidOptions options = {.topology = ChooseTopology(8, true)};
+  options.place = CpuPlace{.apic_id = 6, .l2_bits = 2};
+
+  const Cpuid intel = GuestCpuid(IntelSupported(), options);
+  const Cpuid amd = GuestCpuid(AmdSupported(), options);
+
+  EXPECT_EQ(Leaf(intel, 4, 0)->eax, 3u << 26 | 1u << 14 | 0x121);
+  EXPECT_EQ(Leaf(intel, 4, 2)->eax, 3u << 26 | 3u << 14 | 0x143);
+  EXPECT_EQ(Leaf(intel, 4, 3)->eax, 3u << 26 | 7u << 14 | 0x163);
+  EXPECT_EQ(Leaf(intel, 0xB, 0)->edx, 6u);
+  EXPECT_EQ(Leaf(intel, 1)->ebx >> 24, 6u);
+  EXPECT_EQ(Leaf(amd, 0x8000001D, 0)->eax, 1u << 14 | 0x121);
+  EXPECT_EQ(Leaf(amd, 0x8000001D, 2)->eax, 3u << 14 | 0x143);
+  EXPECT_EQ(Leaf(amd, 0x8000001E)->eax, 6u);
+}
+
+TEST(CpuidTest, ClusterHasItsLeafWhereTheHypervisorHidesIt) {
+  Cpuid supported = AmdSupported();
+  std::erase_if(supported, [](const CpuidEntry& entry) {
+    return entry.function == 0x8000001D || entry.function == 0x8000001E;
+  });
+  supported[4].eax = 0x80000008;
+  supported[5].ecx &= ~Bit(22);
+  supported.push_back({.function = 0x80000005, .ecx = 0x40020140, .edx = 0x40020140});
+  supported.push_back({.function = 0x80000006, .ecx = 0x02008140});
+  CpuidOptions options = {.topology = ChooseTopology(8, true)};
+  const Cpuid without = GuestCpuid(supported, options);
+  options.place = CpuPlace{.apic_id = 6, .l2_bits = 3};
+
+  const Cpuid with = GuestCpuid(supported, options);
+
+  EXPECT_FALSE(Leaf(without, 0x8000001D, 2).has_value());
+  EXPECT_EQ(Leaf(with, 0x8000001D, 2)->eax, 7u << 14 | 0x143);
+  EXPECT_EQ(Leaf(with, 0x8000001E)->eax, 6u);
+  EXPECT_EQ(Leaf(with, 0x80000001)->ecx & Bit(22), Bit(22));
+  EXPECT_EQ(Leaf(with, 0x80000000)->eax, 0x8000001Eu);
+}
+
 TEST(CpuidTest, IntelCacheLeafCountsAtMost64Cores) {
   EXPECT_EQ(Leaf(Guest(IntelSupported(), 254, 0), 4, 0)->eax >> 26, 63u);
 }
