@@ -5,6 +5,7 @@ OPTION_PROOFS = [
     "//integration/boot:bad_input_test",
     "//integration/boot:boot_cloud_test",
     "//integration/control:control_test",
+    "//integration/control:debian_test",
     "//integration/machine:bare_metal_test",
     "//integration/machine_options:machine_options_test",
     "//integration/virtio:balloon_test",

@@ -26,6 +26,9 @@ inline constexpr CommandInfo kCommandList[] = {
     {"sleepbtn", "VM_SOCKET", "press the sleep button of a machine"},
     {"gpe", "GPE VM_SOCKET", "raise general-purpose event GPE, 0 to 255, of ACPI"},
     {"make_rt", "VM_SOCKET", "give the CPUs that --delay-rt holds back their priority"},
+    {"balloon", "[--wait] SIZE VM_SOCKET",
+     "have the balloon of a machine hold SIZE bytes; --wait until it does"},
+    {"balloon_stats", "VM_SOCKET", "print what the guest of a machine says of its memory, as JSON"},
     {"version", "", "print the version"},
     {"help", "[NAME]", "explain a sub-command or an option: help run, help --block"},
 };

@@ -39,6 +39,14 @@ absl::StatusOr<uint64_t> ReadNumber(absl::string_view name, absl::string_view te
 
 void SetFull(ControlRequest& request) { request.set_full(true); }
 
+void SetWait(ControlRequest& request) { request.set_wait(true); }
+
+absl::Status ReadSize(Operands operands, ControlRequest& request) {
+  const absl::StatusOr<uint64_t> size = ReadNumber("SIZE", operands[0], UINT64_MAX);
+  if (size.ok()) request.set_size(*size);
+  return size.status();
+}
+
 absl::Status ReadGpe(Operands operands, ControlRequest& request) {
   const absl::StatusOr<uint64_t> number = ReadNumber("GPE", operands[0], 255);
   if (number.ok()) request.set_number(static_cast<uint32_t>(*number));
@@ -54,6 +62,8 @@ const std::vector<Syntax>& AllSyntax() {
       {"sleepbtn", ControlRequest::SLEEP_BUTTON, {}, "", nullptr, nullptr},
       {"gpe", ControlRequest::GPE, {"GPE"}, "", nullptr, ReadGpe},
       {"make_rt", ControlRequest::MAKE_REALTIME, {}, "", nullptr, nullptr},
+      {"balloon", ControlRequest::BALLOON, {"SIZE"}, "--wait", SetWait, ReadSize},
+      {"balloon_stats", ControlRequest::BALLOON_STATISTICS, {}, "", nullptr, nullptr},
   };
   return all;
 }
@@ -107,8 +117,11 @@ absl::StatusOr<ControlCall> ParseControlCommand(absl::string_view name, Operands
   return call;
 }
 
-std::string ControlOutput(const ControlRequest& /*request*/, const ControlResponse& response) {
+std::string ControlOutput(const ControlRequest& request, const ControlResponse& response) {
   if (response.error() == 0) return response.text();
+  if (request.command() == ControlRequest::BALLOON_STATISTICS) {
+    return absl::StrCat("{\n  \"Err\": ", response.error(), "\n}\n");
+  }
   return absl::StrCat("unexpected response: error: ", strerror(response.error()), "\n");
 }
 

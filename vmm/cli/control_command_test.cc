@@ -58,6 +58,23 @@ TEST(ControlCommandTest, AGpeIsANumberBeforeTheSocket) {
   EXPECT_THAT(WrongWith("gpe", {}), HasSubstr("GPE is missing"));
 }
 
+TEST(ControlCommandTest, ABalloonHasASizeInBytes) {
+  const auto call = ParseControlCommand("balloon", {"1048576", "/s", "--wait"});
+
+  ASSERT_TRUE(call.ok()) << call.status();
+  EXPECT_EQ(call->request.size(), 1048576u);
+  EXPECT_TRUE(call->request.wait());
+  EXPECT_EQ(WrongWith("balloon", {"1M", "/s"}),
+            "SIZE: '1M' is not a number from 0 to 18446744073709551615");
+}
+
+TEST(ControlCommandTest, ErrorsOfStatisticsAreJson) {
+  ControlRequest request;
+  request.set_command(ControlRequest::BALLOON_STATISTICS);
+
+  EXPECT_EQ(ControlOutput(request, ControlError(EOPNOTSUPP, "")), "{\n  \"Err\": 95\n}\n");
+}
+
 TEST(ControlCommandTest, WrongArgumentsAreNamed) {
   EXPECT_THAT(WrongWith("stop", {}), HasSubstr("VM_SOCKET is missing"));
   EXPECT_EQ(WrongWith("stop", {"/s", "/t"}), "unexpected argument '/t'");

@@ -71,7 +71,7 @@ absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
   ASSIGN_OR_RETURN(std::optional<ControlSocket> socket, OpenControlSocket(config));
   ASSIGN_OR_RETURN(machine, BuildMachine(config, {hypervisor.get(), loop.get(), &SystemClock()},
                                          [raw = loop.get()] { raw->Stop(); }));
-  MachineControl control(*machine, *loop);
+  MachineControl control(*machine, *loop, config.s2idle());
   std::optional<ControlServer> server;
   if (socket.has_value()) {
     server.emplace(*std::move(socket), *loop,

@@ -124,7 +124,7 @@ TEST_F(ConfigFilesTest, ReadsTextProtosToo) {
 
 TEST_F(ConfigFilesTest, RemembersRefusedOptions) {
   contents_["a"] =
-      R"({"kernel": "/k", "gpu": {"backend": "2d"}, "cpu-capacity": "0=1", "s2idle": null})";
+      R"({"kernel": "/k", "gpu": {"backend": "2d"}, "cpu-capacity": "0=1", "pvclock": null})";
   ConfigFiles files = Files();
   DynamicMessage line(SchemaOf<RunConfig>());
   std::vector<std::string> errors;

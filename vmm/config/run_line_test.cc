@@ -61,20 +61,21 @@ TEST(RunLine, NamesOptionFileAndLineOfAnError) {
 
 TEST(RunLine, CollectsRefusedOptionsOfFilesAndArguments) {
   const std::vector<absl::string_view> arguments = {"--cpu-capacity=0=1", "--cfg", "gpu",
-                                                    "--s2idle", "k"};
+                                                    "--pvclock", "k"};
 
   const absl::StatusOr<RunLine> line = ReadRunLine(arguments, ReadFile);
 
   ASSERT_TRUE(line.ok()) << line.status();
   EXPECT_THAT(line->refused,
               ElementsAre("--cpu-capacity: not on this platform: aarch64 only",
-                          "--gpu: not implemented yet", "--s2idle: not implemented yet"));
+                          "--gpu: not implemented yet", "--pvclock: not implemented yet"));
 }
 
 TEST(RunLine, ChecksTheValuesOfRefusedOptions) {
   EXPECT_EQ(Complaint({"--pci-hotplug-slots=x"}),
             "--pci-hotplug-slots: 'x' is not a number from 0 to 255");
-  EXPECT_EQ(Complaint({"--s2idle=1"}), "--s2idle is a switch and takes no value, but '1' is given");
+  EXPECT_EQ(Complaint({"--pvclock=1"}),
+            "--pvclock is a switch and takes no value, but '1' is given");
   EXPECT_EQ(Complaint({"--pci-hotplug-slots=1", "--pci-hotplug-slots=1"}),
             "--pci-hotplug-slots is given twice, but accepted once");
   EXPECT_EQ(Complaint({"--pci-hotplug-slot=1"}),

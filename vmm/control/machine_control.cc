@@ -7,10 +7,17 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
 #include "devices/platform/acpi_pm/acpi_pm_registers.h"
 #include "vmm/control/control_message.h"
 
 namespace touchstone {
+namespace {
+
+constexpr absl::string_view kNoBalloon = "the machine has no balloon";
+
+}  // namespace
 
 void MachineControl::Obey(const ControlRequest& request, ControlServer::Reply reply) {
   AcpiPm& power = machine_.platform().acpi_pm();
@@ -33,6 +40,10 @@ void MachineControl::Obey(const ControlRequest& request, ControlServer::Reply re
       return reply(RaiseGpe(request.number()));
     case ControlRequest::MAKE_REALTIME:
       return reply(MakeRealtime());
+    case ControlRequest::BALLOON:
+      return SetBalloon(request, std::move(reply));
+    case ControlRequest::BALLOON_STATISTICS:
+      return SendBalloonStatistics(std::move(reply));
     case ControlRequest::UNKNOWN:
       break;
   }
@@ -40,14 +51,35 @@ void MachineControl::Obey(const ControlRequest& request, ControlServer::Reply re
 }
 
 void MachineControl::Suspend(bool full, ControlServer::Reply reply) {
-  machine_.Suspend([this, full, reply = std::move(reply)]() mutable {
-    loop_.Post([this, full, reply = std::move(reply)]() mutable {
-      FinishSuspend(full, std::move(reply));
-    });
+  const bool awake = !machine_.suspended() && !machine_.platform().acpi_pm().idle();
+  if (s2idle_ && awake) return PutToSleep(full, std::move(reply));
+  Halt(full, std::move(reply));
+}
+
+void MachineControl::PutToSleep(bool full, ControlServer::Reply reply) {
+  machine_.platform().acpi_pm().PressSleepButton();
+  int64_t turns_left = kIdlePatience / kPoll;
+  Repeat([this, full, turns_left, reply = std::move(reply)]() mutable {
+    if (machine_.platform().acpi_pm().idle()) {
+      Halt(full, std::move(reply));
+      return true;
+    }
+    if (--turns_left > 0) return false;
+    reply(ControlError(
+        ETIMEDOUT, absl::StrCat("the guest did not go to sleep within ",
+                                absl::ToInt64Seconds(kIdlePatience), " s of its sleep button")));
+    return true;
   });
 }
 
-void MachineControl::FinishSuspend(bool full, ControlServer::Reply reply) {
+void MachineControl::Halt(bool full, ControlServer::Reply reply) {
+  machine_.Suspend([this, full, reply = std::move(reply)]() mutable {
+    loop_.Post(
+        [this, full, reply = std::move(reply)]() mutable { FinishHalt(full, std::move(reply)); });
+  });
+}
+
+void MachineControl::FinishHalt(bool full, ControlServer::Reply reply) {
   if (!machine_.suspended()) {
     return reply(ControlError(ECANCELED, "the machine was resumed meanwhile"));
   }
@@ -65,6 +97,8 @@ ControlResponse MachineControl::Resume(bool full) {
   }
   machine_.WakeDevices();
   machine_.Resume();
+  AcpiPm& power = machine_.platform().acpi_pm();
+  if (s2idle_ && power.idle()) power.PressPowerButton();
   return ControlDone();
 }
 
@@ -79,6 +113,61 @@ ControlResponse MachineControl::RaiseGpe(uint32_t number) {
 ControlResponse MachineControl::MakeRealtime() {
   const absl::Status status = machine_.MakeRealtime();
   return status.ok() ? ControlDone() : ControlError(EPERM, std::string(status.message()));
+}
+
+void MachineControl::SetBalloon(const ControlRequest& request, ControlServer::Reply reply) {
+  Balloon* const balloon = machine_.balloon();
+  if (balloon == nullptr) return reply(ControlError(EOPNOTSUPP, std::string(kNoBalloon)));
+  balloon->SetTarget(request.size());
+  if (!request.wait()) return reply(ControlDone());
+  uint64_t last = balloon->actual();
+  const int64_t patience = kBalloonPatience / kPoll;
+  Repeat([balloon, last, patience, turns_left = patience, reply = std::move(reply)]() mutable {
+    const uint64_t actual = balloon->actual();
+    if (actual == balloon->target()) {
+      reply(ControlDone());
+      return true;
+    }
+    turns_left = actual == last ? turns_left - 1 : patience;
+    last = actual;
+    if (turns_left > 0) return false;
+    reply(ControlError(ETIMEDOUT,
+                       absl::StrCat("the balloon holds ", actual, " of ", balloon->target(),
+                                    " bytes, and the guest gets no further")));
+    return true;
+  });
+}
+
+// crosvm.md 2.2, "balloon_stats shape", as it prints it: two blanks for each level.
+void MachineControl::SendBalloonStatistics(ControlServer::Reply reply) {
+  Balloon* const balloon = machine_.balloon();
+  if (balloon == nullptr) return reply(ControlError(EOPNOTSUPP, std::string(kNoBalloon)));
+  balloon->RequestStatistics(
+      [balloon, reply = std::move(reply)](absl::optional<BalloonStatistics> statistics) mutable {
+        if (!statistics.has_value()) {
+          return reply(ControlError(EAGAIN, "the guest says nothing of its memory"));
+        }
+        const std::string values = absl::StrReplaceAll(
+            statistics->ToJson(),
+            {{"{", "{\n      "}, {",", ",\n      "}, {":", ": "}, {"}", "\n    }"}});
+        reply(ControlDone(absl::StrCat("{\n  \"BalloonStats\": {\n    \"stats\": ", values,
+                                       ",\n    \"balloon_actual\": ", balloon->actual(),
+                                       "\n  }\n}\n")));
+      });
+}
+
+void MachineControl::Repeat(Step step) {
+  if (step()) return;
+  steps_.push_back(std::move(step));
+  if (!poll_.active()) poll_ = loop_.After(kPoll, [this] { Poll(); });
+}
+
+void MachineControl::Poll() {
+  poll_.Reset();
+  for (Step& step : std::exchange(steps_, {})) {
+    if (!step()) steps_.push_back(std::move(step));
+  }
+  if (!steps_.empty()) poll_ = loop_.After(kPoll, [this] { Poll(); });
 }
 
 }  // namespace touchstone

@@ -31,6 +31,7 @@ using ::testing::HasSubstr;
 
 constexpr uint16_t kPm1Status = 0x600;
 constexpr uint16_t kPm1Control = 0x604;
+constexpr uint16_t kIdlePort = 0x610;
 constexpr uint16_t kGpe0Status = 0x620;
 constexpr uint32_t kStandby = 1u << 10 | 1u << 13;
 
@@ -54,18 +55,21 @@ class MachineControlTest : public testing::Test {
     auto machine = BuildMachine(config_, {&hypervisor_, loop_.get(), &SystemClock()}, [] {});
     ASSERT_TRUE(machine.ok()) << machine.status();
     machine_ = *std::move(machine);
-    control_.emplace(*machine_, *loop_);
+    control_.emplace(*machine_, *loop_, config_.s2idle());
     machine_->Start();
   }
   // The answer, once it is there.
-  ControlResponse Ask(ControlRequest::Command command, bool full = false, uint32_t number = 0) {
+  ControlResponse Ask(ControlRequest::Command command, bool full = false, uint32_t number = 0,
+                      uint64_t size = 0, bool wait = false) {
     ControlRequest request;
+    request.set_size(size);
+    request.set_wait(wait);
     request.set_command(command);
     request.set_full(full);
     request.set_number(number);
     std::optional<ControlResponse> answer;
     control_->Obey(request, [&answer](const ControlResponse& response) { answer = response; });
-    for (int i = 0; i < 100 && !answer.has_value(); ++i) loop_->RunOnce(absl::Milliseconds(100));
+    for (int i = 0; i < 400 && !answer.has_value(); ++i) loop_->RunOnce(absl::Milliseconds(100));
     return answer.value_or(ControlError(-1, "no answer"));
   }
   // What a read step of the vCPU's script is answered with, once it was carried out.
@@ -114,7 +118,7 @@ TEST_F(MachineControlTest, AMachineMayBeginSuspended) {
   hypervisor_.OnVcpu([](FakeVcpu& vcpu) { vcpu.Script(FakeExit::Out(0x80, 1, 1)); });
   ApplyDefaults(config_);
   machine_ = *BuildMachine(config_, {&hypervisor_, loop_.get(), &SystemClock()}, [] {});
-  control_.emplace(*machine_, *loop_);
+  control_.emplace(*machine_, *loop_, config_.s2idle());
   machine_->Suspend(nullptr);
   machine_->Start();
   EXPECT_EQ(Ask(ControlRequest::SUSPEND).error(), 0);
@@ -209,6 +213,53 @@ TEST_F(MachineControlTest, ResumeEndsStandby) {
   EXPECT_EQ(Ask(ControlRequest::RESUME).error(), 0);
 
   EXPECT_EQ(Value(vcpu(), status), 1u << 15);
+}
+
+TEST_F(MachineControlTest, WithS2idleTheGuestSleepsFirst) {
+  config_.set_s2idle(true);
+  Start();
+  // A driver that sees the button and goes idle.
+  const size_t button = vcpu().Script(FakeExit::In(kPm1Status, 2));
+  vcpu().Script(FakeExit::Out(kIdlePort, 1, 1));
+
+  ASSERT_EQ(Ask(ControlRequest::SUSPEND).error(), 0);
+  EXPECT_TRUE(vcpu().AnswerValue(button).has_value());
+  EXPECT_TRUE(machine_->suspended());
+  EXPECT_EQ(Ask(ControlRequest::RESUME).error(), 0);
+
+  EXPECT_FALSE(machine_->suspended());
+  // Sleep button and power button.
+  EXPECT_EQ(Value(vcpu(), vcpu().Script(FakeExit::In(kPm1Status, 2))), 3u << 8);
+}
+
+TEST_F(MachineControlTest, AGuestThatIsAwakeIsNotPressedToWake) {
+  config_.set_s2idle(true);
+  Start();
+
+  EXPECT_EQ(Ask(ControlRequest::RESUME).error(), 0);
+
+  EXPECT_EQ(Value(vcpu(), vcpu().Script(FakeExit::In(kPm1Status, 2))), 0u);
+}
+
+TEST_F(MachineControlTest, TheBalloonIsSetAndWaitedFor) {
+  Start();
+
+  EXPECT_EQ(Ask(ControlRequest::BALLOON, false, 0, 8 << 20).error(), 0);
+  EXPECT_EQ(machine_->balloon()->target(), 8u << 20);
+  // There is no driver that would fill it.
+  const ControlResponse late = Ask(ControlRequest::BALLOON, false, 0, 8 << 20, /*wait=*/true);
+  EXPECT_EQ(late.error(), ETIMEDOUT);
+  EXPECT_THAT(late.text(), HasSubstr("holds 0 of 8388608 bytes"));
+  EXPECT_EQ(Ask(ControlRequest::BALLOON, false, 0, 0, /*wait=*/true).error(), 0);
+  EXPECT_EQ(Ask(ControlRequest::BALLOON_STATISTICS).error(), EAGAIN);
+}
+
+TEST_F(MachineControlTest, WithoutABalloonItsCommandsAreNotSupported) {
+  config_.set_no_balloon(true);
+  Start();
+
+  EXPECT_EQ(Ask(ControlRequest::BALLOON, false, 0, 1 << 20).error(), EOPNOTSUPP);
+  EXPECT_EQ(Ask(ControlRequest::BALLOON_STATISTICS).error(), EOPNOTSUPP);
 }
 
 TEST_F(MachineControlTest, WithoutRealtimeVcpusThereIsNothingToMake) {

@@ -42,7 +42,7 @@ AcpiPmHooks PmHooks(const RunConfig& config, Lifecycle& lifecycle, PauseGate& pa
 absl::StatusOr<std::unique_ptr<PlatformDevices>> PlatformDevices::Create(
     const RunConfig& config, const MachineHost& host, const MemoryLayout& layout, Bus& ports,
     InterruptRouter& interrupts, Lifecycle& lifecycle, PauseGate& pause) {
-  std::unique_ptr<PlatformDevices> self(new PlatformDevices);
+  std::unique_ptr<PlatformDevices> self(new PlatformDevices(config.s2idle()));
   self->serial_.reserve(config.serial_size());
   for (const SerialConfig& serial : config.serial()) {
     if (serial.hardware() != SerialConfig::SERIAL && serial.hardware() != SerialConfig::DEBUGCON) {
@@ -96,6 +96,7 @@ absl::Status PlatformDevices::AddSerial(const SerialConfig& config, const Machin
 void PlatformDevices::Describe(AcpiConfig& acpi) const {
   acpi.com_ports = com_ports_;
   acpi.power.sci = kSciGsi;
+  if (s2idle_) acpi.power.idle_port = kAcpiPmPort + kIdleOffset;
   if (rtc_ != nullptr) {
     acpi.rtc = AcpiRtc{.port = kRtcPort,
                        .irq = kRtcIrq,

@@ -54,10 +54,11 @@ class PlatformDevices {
     std::unique_ptr<Debugcon> debugcon;
   };
 
-  PlatformDevices() = default;
+  explicit PlatformDevices(bool s2idle) : s2idle_(s2idle) {}
   absl::Status AddSerial(const SerialConfig& config, const MachineHost& host, Bus& ports,
                          InterruptRouter& interrupts);
 
+  const bool s2idle_;
   std::vector<SerialPort> serial_;
   std::vector<AcpiComPort> com_ports_;
   std::unique_ptr<I8042> i8042_;

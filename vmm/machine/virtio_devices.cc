@@ -95,6 +95,7 @@ absl::Status AddBalloon(const VirtioSurroundings& machine, Parts& parts) {
     if (!control.ok()) return Annotate(control.status(), "--balloon-control");
     part.helper = *std::move(control);
   }
+  part.balloon = balloon.get();
   part.device = std::move(balloon);
   parts.push_back(std::move(part));
   return absl::OkStatus();
@@ -160,6 +161,7 @@ VirtioDevices::~VirtioDevices() {
 
 absl::Status VirtioDevices::Add(VirtioPart part, const VirtioSurroundings& machine, Vm& vm,
                                 MsiTarget& msi) {
+  if (part.balloon != nullptr) balloon_ = part.balloon;
   Device device = {.part = std::move(part)};
   device.kicks = std::make_unique<KickEvents>(vm, device.part.name);
   VirtioPci::Options options = {

@@ -25,6 +25,7 @@
 #include "base/memory/guest_memory.h"
 #include "devices/irq/msi_target.h"
 #include "devices/pci/pci_address.h"
+#include "devices/virtio/balloon/balloon.h"
 #include "devices/virtio/core/virtio_device.h"
 #include "devices/virtio/pci/virtio_pci.h"
 #include "hypervisor/vm.h"
@@ -51,6 +52,7 @@ struct VirtioPart {
   // Further ones, for devices that use several.
   std::vector<std::unique_ptr<LoopThread>> more_threads = {};
   std::optional<PciAddress> address = std::nullopt;  // None takes the next free one.
+  Balloon* balloon = nullptr;                        // The device, if it is one.
   // What works for the device on the main loop, such as a control channel. Destroyed before it.
   std::shared_ptr<void> helper = nullptr;
 };
@@ -62,6 +64,9 @@ class VirtioDevices {
       const VirtioSurroundings& surroundings, Vm& vm, MsiTarget& msi);
   // Stops.
   ~VirtioDevices();
+
+  // On the main loop; null when there is none.
+  [[nodiscard]] Balloon* balloon() { return balloon_; }
 
   // For the PCI root, in the order in which it gives out addresses.
   [[nodiscard]] std::vector<PlacedFunction> functions();
@@ -87,6 +92,7 @@ class VirtioDevices {
   absl::Status Add(VirtioPart part, const VirtioSurroundings& machine, Vm& vm, MsiTarget& msi);
 
   std::vector<Device> devices_;
+  Balloon* balloon_ = nullptr;
 };
 
 }  // namespace touchstone

@@ -80,6 +80,7 @@ uint8_t AcpiPm::ReadByte(uint64_t offset, uint32_t timer) const {
   if (offset >= kPmTimerOffset && offset < kPmTimerOffset + kPmTimerLength) {
     return ByteOf(timer, offset - kPmTimerOffset);
   }
+  if (offset == kIdleOffset) return idle_ ? 1 : 0;
   if (offset < kGpe0Offset) return 0xff;
   const uint64_t index = offset - kGpe0Offset;
   return index < kGpe0HalfLength ? gpe_status_[index] : gpe_enable_[index - kGpe0HalfLength];
@@ -102,6 +103,7 @@ AcpiPm::Action AcpiPm::WriteByte(uint64_t offset, uint8_t value) {
     if ((written & kPm1SleepEnable) == 0) return Action::kNone;
     return EnterSleep(static_cast<uint8_t>((control_ & kPm1SleepTypeMask) >> kPm1SleepTypeShift));
   }
+  if (offset == kIdleOffset) idle_ = (value & 1) != 0;
   if (offset < kGpe0Offset) return Action::kNone;  // the timer is read-only
   const uint64_t index = offset - kGpe0Offset;
   if (index < kGpe0HalfLength) {
@@ -146,6 +148,11 @@ void AcpiPm::Run(Action action) {
       if (hooks_.on_wake != nullptr) hooks_.on_wake();
       return;
   }
+}
+
+bool AcpiPm::idle() const {
+  MutexLock lock(mutex_);
+  return idle_;
 }
 
 bool AcpiPm::WokeUp() const {
@@ -227,6 +234,7 @@ AcpiPmState AcpiPm::Save() const {
   state.control = control_;
   state.timer = static_cast<uint32_t>(ticks & ((uint64_t{1} << timer_bits_) - 1));
   state.sleeping = sleeping_;
+  state.idle = idle_;
   state.gpe_status = gpe_status_;
   state.gpe_enable = gpe_enable_;
   return state;
@@ -245,6 +253,7 @@ absl::Status AcpiPm::Restore(const AcpiPmState& state) {
   enable_ = state.enable;
   control_ = state.control;
   sleeping_ = state.sleeping;
+  idle_ = state.idle;
   gpe_status_ = state.gpe_status;
   gpe_enable_ = state.gpe_enable;
   tick_offset_ = state.timer - TicksIn(clock_.Monotonic());

@@ -45,6 +45,7 @@ struct AcpiPmState {
   uint16_t control = kPm1SciEnable;
   uint32_t timer = 0;
   bool sleeping = false;  // in S1
+  bool idle = false;      // in suspend-to-idle
   std::array<uint8_t, kGpe0HalfLength> gpe_status{};
   std::array<uint8_t, kGpe0HalfLength> gpe_enable{};
 
@@ -76,6 +77,9 @@ class AcpiPm final : public BusDevice {
   void RaiseGpe(int gpe);
   // Ends S1 for a reason of the host's. Does nothing when awake.
   void Wake();
+  // Whether the guest says that it is in suspend-to-idle. It runs all the same, and an event that
+  // it has enabled wakes it.
+  [[nodiscard]] bool idle() const;
 
   [[nodiscard]] AcpiPmState Save() const;
   // Takes over `state`, or changes nothing: InvalidArgument when no AcpiPm can be in that state. No
@@ -113,6 +117,7 @@ class AcpiPm final : public BusDevice {
   uint16_t enable_ ABSL_GUARDED_BY(mutex_) = 0;
   uint16_t control_ ABSL_GUARDED_BY(mutex_) = kPm1SciEnable;
   bool sleeping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool idle_ ABSL_GUARDED_BY(mutex_) = false;
   std::array<uint8_t, kGpe0HalfLength> gpe_status_ ABSL_GUARDED_BY(mutex_){};
   std::array<uint8_t, kGpe0HalfLength> gpe_enable_ ABSL_GUARDED_BY(mutex_){};
   uint64_t tick_offset_ ABSL_GUARDED_BY(mutex_) = 0;  // wraps: an offset back is a large one

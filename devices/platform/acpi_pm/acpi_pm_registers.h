@@ -6,6 +6,7 @@
 //   0x02      2     PM1a enable
 //   0x04      2     PM1a control    PM1a_CNT_BLK
 //   0x08      4     PM timer        PM_TMR_BLK
+//   0x10      1     idle            ours: 1 while the guest is in suspend-to-idle
 //   0x20     32     GPE0 status     GPE0_BLK
 //   0x40     32     GPE0 enable
 //
@@ -29,6 +30,8 @@ inline constexpr uint64_t kPm1ControlOffset = 0x04;
 inline constexpr uint8_t kPm1ControlLength = 2;
 inline constexpr uint64_t kPmTimerOffset = 0x08;
 inline constexpr uint8_t kPmTimerLength = 4;
+// Written by the low-power S0 idle device of the DSDT (vmm/machine/acpi/dsdt.cc). Bit 0 is kept.
+inline constexpr uint64_t kIdleOffset = 0x10;
 inline constexpr uint64_t kGpe0Offset = 0x20;
 inline constexpr uint8_t kGpe0Length = 64;  // both halves
 inline constexpr size_t kGpe0HalfLength = kGpe0Length / 2;

@@ -209,6 +209,21 @@ TEST_F(AcpiPmTest, TimerStatusEachTimeTheTopBitChanges) {
   EXPECT_TRUE(sci_.level());
 }
 
+TEST_F(AcpiPmTest, TheGuestSaysThatItIsIdle) {
+  EXPECT_FALSE(pm_.idle());
+  Out(kIdleOffset, 1, 0xff);
+  EXPECT_TRUE(pm_.idle());
+  EXPECT_EQ(In(kIdleOffset, 1), 1);
+  EXPECT_TRUE(pm_.Save().idle);
+
+  pm_.PressPowerButton();
+  EXPECT_TRUE(pm_.idle());
+  Out(kIdleOffset, 1, 0);
+
+  EXPECT_FALSE(pm_.idle());
+  EXPECT_EQ(suspends_ + wakes_, 0);
+}
+
 // Every register, width, misalignment and odd value: reserved bits stay 0, gaps stay all ones, and
 // nothing beyond the block changes.
 TEST_F(AcpiPmTest, SweepOfWidthsAndValues) {
@@ -221,8 +236,9 @@ TEST_F(AcpiPmTest, SweepOfWidthsAndValues) {
         pm_.Read(offset, absl::MakeSpan(data));
         for (size_t i = 0; i < width; ++i) {
           const uint64_t at = offset + i;
-          const bool gap = at >= kAcpiPmPortCount || at == 6 || at == 7 ||
-                           (at >= kPmTimerOffset + kPmTimerLength && at < kGpe0Offset);
+          const bool gap =
+              at >= kAcpiPmPortCount || at == 6 || at == 7 ||
+              (at >= kPmTimerOffset + kPmTimerLength && at < kGpe0Offset && at != kIdleOffset);
           if (gap) EXPECT_EQ(data[i], 0xff);
         }
         EXPECT_EQ(In(kPm1StatusOffset, 2) & ~kPm1StatusMask, 0);

@@ -37,8 +37,9 @@ struct AcpiPowerManagement {
   // SLP_TYPa values that end in soft off (S5) and in stand-by (S1), 0 to 7.
   uint8_t soft_off_sleep_type = 5;
   std::optional<uint8_t> standby_sleep_type = 1;
-  // The guest should idle instead of sleeping (FADT flag LOW_POWER_S0_IDLE_CAPABLE).
-  bool low_power_idle = false;
+  // The guest should idle instead of sleeping (FADT flag LOW_POWER_S0_IDLE_CAPABLE), and writes 1
+  // to this port when it does, 0 when it no longer does.
+  std::optional<uint16_t> idle_port;
 };
 
 // A byte-wide port and the value that resets the machine.

@@ -30,6 +30,8 @@ enum Opcode : uint8_t {
   kDualName = 0x2E,
   kMultiName = 0x2F,
   kExtPrefix = 0x5B,
+  kRegion = 0x80,  // extended
+  kField = 0x81,   // extended
   kLocal0 = 0x60,
   kArg0 = 0x68,
   kStore = 0x70,
@@ -210,6 +212,25 @@ Aml Aml::Method(absl::string_view path, int arguments, absl::Span<const Aml> ter
   content.push_back(static_cast<uint8_t>(arguments));  // MethodFlags: not serialized
   Append(content, Join(terms));
   return Aml(Sized({kMethod}, content));
+}
+
+Aml Aml::PortRegion(absl::string_view path, uint16_t port, uint8_t length) {
+  constexpr uint8_t kSystemIo = 1;
+  Bytes bytes = {kExtPrefix, kRegion};
+  Append(bytes, EncodePath(path));
+  bytes.push_back(kSystemIo);
+  Append(bytes, Integer(port).bytes_);
+  Append(bytes, Integer(length).bytes_);
+  return Aml(std::move(bytes));
+}
+
+Aml Aml::ByteField(absl::string_view region, absl::string_view name) {
+  constexpr uint8_t kByteAccess = 1;  // no lock, other bits preserved
+  Bytes content = EncodePath(region);
+  content.push_back(kByteAccess);
+  AppendSegment(content, name);
+  content.push_back(8);  // bits
+  return Aml(Sized({kExtPrefix, kField}, content));
 }
 
 Aml Aml::CreateDWordField(const Aml& buffer, uint64_t byte_index, absl::string_view name) {

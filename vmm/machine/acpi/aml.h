@@ -48,6 +48,9 @@ class Aml {
   static Aml Device(absl::string_view path, absl::Span<const Aml> terms);
   // REQUIRES: at most seven arguments.
   static Aml Method(absl::string_view path, int arguments, absl::Span<const Aml> terms);
+  // A window onto I/O ports, and a field that is its first byte.
+  static Aml PortRegion(absl::string_view path, uint16_t port, uint8_t length);
+  static Aml ByteField(absl::string_view region, absl::string_view name);
   static Aml CreateDWordField(const Aml& buffer, uint64_t byte_index, absl::string_view name);
 
   // Statements and expressions (20.2.5.3, 20.2.5.4). A target is a Path, Local or Arg.

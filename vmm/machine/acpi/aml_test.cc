@@ -97,6 +97,10 @@ TEST(AmlTest, NamedObjects) {
               ElementsAre(0x5B, 0x82, 6, 'C', 'O', 'M', '1', 0xAB));
   EXPECT_THAT(Aml::Method("M", 2, {Aml::Return(Aml::Arg(1))}).bytes(),
               ElementsAre(0x14, 8, 'M', '_', '_', '_', 2, 0xA4, 0x69));
+  EXPECT_THAT(Aml::PortRegion("R", 0x610, 1).bytes(),
+              ElementsAre(0x5B, 0x80, 'R', '_', '_', '_', 1, 0x0B, 0x10, 0x06, 0x01));
+  EXPECT_THAT(Aml::ByteField("R", "F").bytes(),
+              ElementsAre(0x5B, 0x81, 11, 'R', '_', '_', '_', 1, 'F', '_', '_', '_', 8));
   EXPECT_THAT(Aml::CreateDWordField(Aml::Arg(3), 8, "CDW3").bytes(),
               ElementsAre(0x8A, 0x6B, 0x0A, 8, 'C', 'D', 'W', '3'));
 }

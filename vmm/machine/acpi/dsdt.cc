@@ -136,6 +136,33 @@ Aml ComPort(const std::vector<AcpiComPort>& ports, size_t index) {
                       Aml::Name("_UID", Aml::Integer(index + 1)), Aml::Name("_CRS", crs.Build())});
 }
 
+// The low-power S0 idle device, by which Linux (drivers/acpi/x86/s2idle.c) and Windows say that
+// they enter and leave suspend-to-idle: functions 5 and 6 of its _DSM. crosvm's virtual PMC
+// (crosvm.md 9.3) has a driver in ChromeOS only. The interface has two UUIDs that guests know:
+// Intel's, which Linux uses on Intel's processors, and Microsoft's, on AMD's. Functions 3 and 4,
+// for the screen, are there because guests insist on them.
+Aml LowPowerIdle(uint16_t port) {
+  constexpr uint64_t kEnter = 5, kLeave = 6;
+  constexpr uint8_t kFunctions = Bit(0) | Bit(3) | Bit(4) | Bit(kEnter) | Bit(kLeave);
+  const Aml known = Aml::Local(0), function = Aml::Arg(2), idle = Aml::Path("IDLE");
+  return Aml::Device(
+      "LPID",
+      {Aml::Name("_HID", Aml::EisaId("PNP0D80")), Aml::Name("_UID", Aml::Integer(0)),
+       Aml::PortRegion("IREG", port, 1), Aml::ByteField("IREG", "IDLE"),
+       Aml::Method(
+           "_DSM", 4,
+           {Aml::Or(Aml::Equal(Aml::Arg(0), Aml::Uuid("C4EB40A0-6CD2-11E2-BCFD-0800200C9A66")),
+                    Aml::Equal(Aml::Arg(0), Aml::Uuid("11E00D56-CE64-47CE-837B-1F898F9AA461")),
+                    known),
+            Aml::If(known, {Aml::If(Aml::Equal(function, Aml::Integer(0)),
+                                    {Aml::Return(Aml::Buffer({kFunctions, 0, 0, 0}))}),
+                            Aml::If(Aml::Equal(function, Aml::Integer(kEnter)),
+                                    {Aml::Store(Aml::Integer(1), idle)}),
+                            Aml::If(Aml::Equal(function, Aml::Integer(kLeave)),
+                                    {Aml::Store(Aml::Integer(0), idle)})}),
+            Aml::Return(Aml::Buffer({0}))})});
+}
+
 }  // namespace
 
 std::vector<uint8_t> BuildDsdt(const AcpiConfig& config) {
@@ -144,6 +171,9 @@ std::vector<uint8_t> BuildDsdt(const AcpiConfig& config) {
   if (config.rtc.has_value()) system_bus.push_back(RealTimeClock(*config.rtc));
   for (size_t i = 0; i < config.com_ports.size(); ++i) {
     system_bus.push_back(ComPort(config.com_ports, i));
+  }
+  if (config.power.idle_port.has_value()) {
+    system_bus.push_back(LowPowerIdle(*config.power.idle_port));
   }
   system_bus.push_back(Aml::Raw(config.system_bus_aml));
 

@@ -169,7 +169,7 @@ std::vector<uint8_t> BuildFadt(const AcpiConfig& config) {
     flags |= kFixRtc;
   }
   if (config.power.timer_is_32_bit) flags |= kTimer32Bit;
-  if (config.power.low_power_idle) flags |= kLowPowerS0IdleCapable;
+  if (config.power.idle_port.has_value()) flags |= kLowPowerS0IdleCapable;
   fadt.iapc_boot_arch = boot;
   fadt.flags = flags;
 

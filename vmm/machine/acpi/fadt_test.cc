@@ -120,7 +120,7 @@ TEST(FadtTest, RtcRegisters) {
 TEST(FadtTest, OptionalFlags) {
   AcpiConfig config = TypicalAcpiConfig(1, 1);
   config.power.timer_is_32_bit = true;
-  config.power.low_power_idle = true;
+  config.power.idle_port = 0x610;
 
   const uint64_t difference =
       At(BuildFadt(config), kFlags, 4) ^ At(BuildFadt(TypicalAcpiConfig(1, 1)), kFlags, 4);

@@ -68,6 +68,7 @@ std::vector<uint8_t> Comparable(std::vector<uint8_t> table) {
 AcpiConfig EverythingConfig() {
   AcpiConfig config = TypicalAcpiConfig(64, 32);
   config.apic_ids.back() = 255;
+  config.power.idle_port = 0x610;
   ResourceTemplate crs;
   crs.AddFixedMemory32(0xFED00000, 0x1000);
   crs.AddInterrupt(20);
