@@ -233,6 +233,10 @@ TEST(MachineOptionsTest, ClustersAndBootCpu) {
             "0,3-5\n1-2\n1-2\n0,3-5\n0,3-5\n0,3-5\n");
   EXPECT_EQ(OfProcessors(*vm, "topology/core_cpus_list"), "0,5\n1-2\n1-2\n3-4\n3-4\n0,5\n");
   EXPECT_EQ(OfProcessors(*vm, "topology/package_cpus_list"), "0-5\n0-5\n0-5\n0-5\n0-5\n0-5\n");
+  EXPECT_THAT(Say(*vm, "lscpu"), AllOf(ContainsRegex("Thread\\(s\\) per core: +2\n"),
+                                       ContainsRegex("Core\\(s\\) per socket: +3\n"),
+                                       ContainsRegex("Socket\\(s\\): +1\n"),
+                                       ContainsRegex("L2 cache: .*\\(2 instances\\)\n")));
   EXPECT_EQ(End(*vm, "poweroff -f"), 0);
 }
 
