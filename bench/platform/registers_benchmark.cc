@@ -1,5 +1,7 @@
 // Register accesses of the platform devices beside the serial ports.
 
+#include <sys/mman.h>
+
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "devices/irq/recording_irq_line.h"
 #include "devices/platform/acpi_pm/acpi_pm.h"
 #include "devices/platform/debugcon/debugcon.h"
+#include "devices/platform/flash/flash.h"
 #include "devices/platform/fw_cfg/fw_cfg.h"
 #include "devices/platform/i8042/i8042.h"
 #include "devices/platform/pvpanic/pvpanic.h"
@@ -70,6 +73,23 @@ void BM_Pvpanic(benchmark::State& state) {
   benchmark::DoNotOptimize(told);
 }
 BENCHMARK(BM_Pvpanic);
+
+// A byte programmed, which goes to the file, and read again: what firmware does for each byte of a
+// variable.
+void BM_FlashProgram(benchmark::State& state) {
+  constexpr size_t kSize = 4096;
+  Flash flash(ScopedFd(memfd_create("flash", MFD_CLOEXEC)), std::vector<uint8_t>(kSize), kSize);
+  uint8_t byte = 0;
+  for (auto _ : state) {
+    ++byte;
+    flash.Write(0, {&Flash::kProgram, 1});
+    flash.Write(0, {&byte, 1});
+    flash.Write(0, {&Flash::kReadArray, 1});
+    flash.Read(0, absl::MakeSpan(&byte, 1));
+  }
+  benchmark::DoNotOptimize(byte);
+}
+BENCHMARK(BM_FlashProgram);
 
 // Firmware looks for the port, then writes a byte.
 void BM_Debugcon(benchmark::State& state) {

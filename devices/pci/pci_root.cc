@@ -18,7 +18,14 @@ constexpr uint32_t kConfigSize = 4096;
 // BARs are kept a page apart: a hypervisor or a guest may map one alone.
 constexpr uint64_t kMinMemoryAlignment = 4096;
 
-constexpr PciIdentity kHostBridge{.vendor = 0x8086, .device = 0x1237, .class_code = 0x060000};
+// Intel's 82441FX, the i440FX's.
+PciIdentity HostBridge(const PciRootConfig& config) {
+  return {.vendor = 0x8086,
+          .device = 0x1237,
+          .class_code = 0x060000,
+          .subsystem_vendor = config.bridge_subsystem_vendor,
+          .subsystem = config.bridge_subsystem};
+}
 
 constexpr uint32_t BarOffset(int index) { return kPciBar0 + 4 * static_cast<uint32_t>(index); }
 
@@ -84,7 +91,7 @@ PciRoot::PciRoot(PciRootConfig config)
     : ports_(*config.ports),
       mmio_(*config.mmio),
       intx_lines_(std::move(config.intx)),
-      host_bridge_("host bridge", kHostBridge),
+      host_bridge_("host bridge", HostBridge(config)),
       io_(std::move(config.io_windows)),
       low_(std::move(config.low_windows)),
       high_(std::move(config.high_windows)) {

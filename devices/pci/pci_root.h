@@ -69,6 +69,8 @@ struct PciRootConfig {
   std::vector<AddressRange> low_windows;   // Below 4 GiB, for every memory BAR.
   std::vector<AddressRange> high_windows;  // Preferred for 64-bit BARs.
   std::vector<PciIntxLine> intx;           // Without any, no function gets a legacy interrupt.
+  uint16_t bridge_subsystem_vendor = 0;    // Of the host bridge: what machine it is part of.
+  uint16_t bridge_subsystem = 0;
 };
 
 class PciRoot {

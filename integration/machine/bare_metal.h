@@ -22,6 +22,8 @@ struct BareMetalOptions {
   std::string command_line;
   // The guest is a ROM for --bios, not a kernel.
   bool rom = false;
+  // The file of --pflash, if there is one.
+  std::string flash;
   // Whether there is a debug port.
   bool debugcon = false;
   // The run is stopped (kStopped) after that time.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 
@@ -105,6 +106,23 @@ TEST(BareMetalTest, ARomStartsAtTheResetVector) {
   EXPECT_THAT(run->output,
               AllOf(Passed(), HasSubstr("ok reset vector"), HasSubstr("ok ROM is read-only"),
                     HasSubstr("ok other processor")));
+}
+
+TEST(BareMetalTest, FlashKeepsWhatFirmwareProgramsIntoIt) {
+  const std::string path = absl::StrCat(testing::TempDir(), "/flash");
+  std::string contents = "flash";
+  contents.resize(0x10000);
+  std::ofstream(path, std::ios::binary) << contents;
+
+  const absl::StatusOr<BareMetalRun> run = RunBareMetal("flash_guest", {.flash = path});
+
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_EQ(run->end, EndOfRun::kPowerOff);
+  EXPECT_THAT(run->output, AllOf(Passed(), HasSubstr("ok programmed")));
+  contents.replace(0x3000, 0x1000, std::string(0x1000, '\xFF'));
+  contents.replace(0x3010, 4, "kept");
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), contents);
 }
 
 int CountEntries(const char* folder) {

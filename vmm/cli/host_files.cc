@@ -31,6 +31,7 @@ std::vector<std::string> CheckHostFiles(const RunConfig& config) {
   FileChecks checks;
   if (config.has_kernel()) checks.Check("KERNEL", config.kernel(), R_OK);
   if (config.has_bios()) checks.Check("--bios", config.bios(), R_OK);
+  if (config.has_pflash()) checks.Check("--pflash", config.pflash().path(), R_OK | W_OK);
   if (config.has_initrd()) checks.Check("--initrd", config.initrd(), R_OK);
   checks.Check("--kvm-device", config.kvm_device(), R_OK | W_OK);
   for (const BlockConfig& block : config.block()) {

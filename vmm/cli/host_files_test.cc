@@ -33,9 +33,11 @@ TEST(CheckHostFiles, NamesEveryFileThatIsMissing) {
                   "--serial: input: open /no/in: No such file or directory"));
 }
 
-TEST(CheckHostFiles, NamesAMissingRom) {
-  EXPECT_THAT(CheckHostFiles(Config("bios: '/no/rom' kvm_device: '/dev/null'")),
-              ElementsAre("--bios: open /no/rom: No such file or directory"));
+TEST(CheckHostFiles, NamesMissingFirmware) {
+  EXPECT_THAT(CheckHostFiles(Config("bios: '/no/rom' pflash { path: '/no/flash' } "
+                                    "kvm_device: '/dev/null'")),
+              ElementsAre("--bios: open /no/rom: No such file or directory",
+                          "--pflash: open /no/flash: No such file or directory"));
 }
 
 TEST(CheckHostFiles, TakesWhatIsThere) {

@@ -26,6 +26,7 @@
 #include "vmm/machine/boot/rom.h"
 #include "vmm/machine/cpu/lapic.h"
 #include "vmm/machine/file_mappings.h"
+#include "vmm/machine/firmware_files.h"
 #include "vmm/machine/firmware_tables.h"
 #include "vmm/machine/memory_policy.h"
 #include "vmm/machine/processors.h"
@@ -41,6 +42,7 @@ absl::StatusOr<MemoryLayout> PlanMemory(const RunConfig& config, int physical_bi
   MemoryLayoutOptions options = {.ram_size = config.mem().size() * kMiB,
                                  .pstore_size = config.pstore().size(),
                                  .holes = FileMappingRanges(config),
+                                 .firmware_places_bars = config.has_bios(),
                                  .physical_bits = physical_bits};
   if (config.has_pci_start()) options.hole_start = GuestAddress{config.pci_start()};
   if (config.has_pcie_ecam()) {
@@ -89,13 +91,12 @@ absl::StatusOr<std::unique_ptr<Vm>> CreateVm(Hypervisor& hypervisor, const Guest
   return vm;
 }
 
-absl::StatusOr<GuestAddress> WriteTables(const RunConfig& config, const Processors& processors,
-                                         const Machine::Parts& parts) {
+AcpiConfig Describe(const Processors& processors, const Machine::Parts& parts) {
   AcpiConfig acpi;
   acpi.apic_ids = processors.InBootOrder();
   acpi.pci = parts.pci->Describe();
   parts.platform->Describe(acpi);
-  return WriteFirmwareTables(config, std::move(acpi), parts.memory);
+  return acpi;
 }
 
 absl::StatusOr<GuestMemory> OpenRom(const RunConfig& config) {
@@ -205,6 +206,9 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   ASSIGN_OR_RETURN(parts.platform,
                    PlatformDevices::Create(config, host, layout, *parts.ports, *parts.interrupts,
                                            *parts.lifecycle, *parts.pause));
+  if (config.has_pflash()) {
+    RETURN_IF_ERROR(parts.platform->AddFlash(config.pflash(), parts.rom.total_size(), *parts.mmio));
+  }
   ASSIGN_OR_RETURN(parts.virtio,
                    VirtioDevices::Create({.config = config, .host = host, .memory = parts.memory},
                                          *parts.vm, *parts.interrupts));
@@ -212,7 +216,13 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
                    PciDevices::Create(config, layout, *parts.ports, *parts.mmio, *parts.interrupts,
                                       parts.virtio->functions(), *parts.lifecycle));
 
-  ASSIGN_OR_RETURN(const GuestAddress rsdp, WriteTables(config, processors, parts));
+  const AcpiConfig acpi = Describe(processors, parts);
+  std::vector<FwCfg::File> for_firmware;
+  if (config.has_bios()) {
+    ASSIGN_OR_RETURN(for_firmware, FirmwareFiles(config, acpi, layout));
+  }
+  RETURN_IF_ERROR(parts.platform->AddFwCfg(config, std::move(for_firmware), *parts.ports));
+  ASSIGN_OR_RETURN(const GuestAddress rsdp, WriteFirmwareTables(config, acpi, parts.memory));
   ASSIGN_OR_RETURN(const Entry entry, config.has_bios()
                                           ? EnterRom(config, layout, parts.memory, parts.rom)
                                           : EnterKernel(config, layout, parts.memory, rsdp));

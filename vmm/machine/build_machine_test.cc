@@ -116,6 +116,78 @@ TEST_F(BuildMachineTest, ARomIsReadOnlyBelowFourGiBAndTheFirstProcessorEntersIt)
   EXPECT_FALSE((*machine)->memory().Contains(GuestAddress{0xFFFFE000}, 1));
 }
 
+TEST_F(BuildMachineTest, FlashIsBelowTheRomAndMustFitThere) {
+  ScopedFd rom(memfd_create("rom", MFD_CLOEXEC)), flash(memfd_create("flash", MFD_CLOEXEC));
+  ASSERT_EQ(ftruncate(rom.get(), 2 * kGuestPageSize), 0);
+  ASSERT_EQ(ftruncate(flash.get(), kGuestPageSize), 0);
+  ASSERT_EQ(pwrite(flash.get(), "x", 1, 0), 1);
+  config_.clear_kernel();
+  config_.set_bios("/proc/self/fd/" + std::to_string(rom.get()));
+  config_.mutable_pflash()->set_path("/proc/self/fd/" + std::to_string(flash.get()));
+  FakeVcpu* seen = nullptr;
+  size_t first = 0;
+  hypervisor_.OnVcpu([&](FakeVcpu& vcpu) {
+    seen = &vcpu;
+    first = vcpu.Script(FakeExit::MmioRead(0xFFFFD000, 1));
+    vcpu.Script(FakeExit::Out(kPm1Control, 2, kSoftOff));
+  });
+
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  Run(**machine);
+  ASSERT_EQ(ftruncate(flash.get(), 16 << 20), 0);
+  const absl::Status too_large = Build().status();
+
+  EXPECT_EQ(seen->AnswerValue(first), 'x');
+  EXPECT_THAT(too_large.message(), HasSubstr("there is room for 16769024 below 4 GiB"));
+}
+
+TEST_F(BuildMachineTest, FirmwareFindsAChipsetThatItKnows) {
+  ScopedFd rom(memfd_create("rom", MFD_CLOEXEC));
+  ASSERT_EQ(ftruncate(rom.get(), kGuestPageSize), 0);
+  config_.clear_kernel();
+  config_.set_bios("/proc/self/fd/" + std::to_string(rom.get()));
+  FakeVcpu* seen = nullptr;
+  std::map<uint32_t, size_t> registers;
+  size_t signature = 0;
+  hypervisor_.OnVcpu([&](FakeVcpu& vcpu) {
+    seen = &vcpu;
+    for (uint32_t address : {0x2Cu, 0x800u, 0xB00u, 0xB40u, 0xB58u, 0xB80u, 0x1000u}) {
+      vcpu.Script(FakeExit::Out(0xCF8, 4, 0x80000000 | address));
+      registers[address] = vcpu.Script(FakeExit::In(0xCFC, 4));
+    }
+    signature = vcpu.Script(FakeExit::In(0x511, 1));
+    vcpu.Script(FakeExit::Out(kPm1Control, 2, kSoftOff));
+  });
+
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  Run(**machine);
+
+  EXPECT_EQ(seen->AnswerValue(registers[0x2C]), 0x11001AF4u);
+  EXPECT_EQ(seen->AnswerValue(registers[0x800]), 0x70008086u);
+  EXPECT_EQ(seen->AnswerValue(registers[0xB00]), 0x71138086u);
+  EXPECT_EQ(seen->AnswerValue(registers[0xB40]), 0x601u);        // the ports of power management
+  EXPECT_EQ(seen->AnswerValue(registers[0xB58]), 1u << 25);      // system management is set up
+  EXPECT_EQ(seen->AnswerValue(registers[0xB80]), 1u);            // and the ports are on
+  EXPECT_EQ(seen->AnswerValue(registers[0x1000]), 0x10441AF4u);  // entropy
+  EXPECT_EQ(seen->AnswerValue(signature), 'Q');
+}
+
+TEST_F(BuildMachineTest, ADeviceWhereTheChipsetIsNamesBoth) {
+  ScopedFd rom(memfd_create("rom", MFD_CLOEXEC));
+  ASSERT_EQ(ftruncate(rom.get(), kGuestPageSize), 0);
+  config_.clear_kernel();
+  config_.set_bios("/proc/self/fd/" + std::to_string(rom.get()));
+  StubPciDeviceConfig& stub = *config_.add_stub_pci_device();
+  stub.set_address("00:01.0");
+
+  const auto machine = Build();
+
+  EXPECT_THAT(machine.status().message(),
+              HasSubstr("00:01.0 for --stub-pci-device 00:01.0 is taken by ISA bridge of --bios"));
+}
+
 struct ResetWay {
   uint16_t port;
   uint8_t value;

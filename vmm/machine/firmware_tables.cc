@@ -9,13 +9,9 @@
 #include "base/status.h"
 #include "vmm/config/uuid.h"
 #include "vmm/machine/acpi/tables.h"
-#include "vmm/machine/boot/memory_layout.h"
-#include "vmm/machine/smbios/smbios.h"
 
 namespace touchstone {
 namespace {
-
-constexpr uint64_t kAcpiAreaSize = kSmbiosAddress - kAcpiTablesAddress;
 
 absl::StatusOr<SmbiosContent> SmbiosOf(const RunConfig& config) {
   const SmbiosConfig& given = config.smbios();
@@ -35,16 +31,21 @@ absl::StatusOr<SmbiosContent> SmbiosOf(const RunConfig& config) {
 
 }  // namespace
 
-absl::StatusOr<GuestAddress> WriteFirmwareTables(const RunConfig& config, AcpiConfig acpi,
-                                                 const GuestMemory& memory) {
+absl::StatusOr<FirmwareContent> ReadFirmwareContent(const RunConfig& config, AcpiConfig acpi) {
   for (const std::string& path : config.acpi_table()) {
     absl::StatusOr<std::vector<uint8_t>> table = ReadFile(path, kAcpiAreaSize);
     if (!table.ok()) return Annotate(table.status(), "--acpi-table");
     acpi.extra_tables.push_back({absl::StrCat("--acpi-table ", path), *std::move(table)});
   }
-  ASSIGN_OR_RETURN(const SmbiosContent smbios, SmbiosOf(config));
-  RETURN_IF_ERROR(Annotate(WriteSmbiosTables(smbios, memory, kSmbiosAddress), "--smbios"));
-  return BuildAcpiTables(acpi, memory, kAcpiTablesAddress, kAcpiAreaSize);
+  ASSIGN_OR_RETURN(SmbiosContent smbios, SmbiosOf(config));
+  return FirmwareContent{std::move(acpi), std::move(smbios)};
+}
+
+absl::StatusOr<GuestAddress> WriteFirmwareTables(const RunConfig& config, AcpiConfig acpi,
+                                                 const GuestMemory& memory) {
+  ASSIGN_OR_RETURN(const FirmwareContent content, ReadFirmwareContent(config, std::move(acpi)));
+  RETURN_IF_ERROR(Annotate(WriteSmbiosTables(content.smbios, memory, kSmbiosAddress), "--smbios"));
+  return BuildAcpiTables(content.acpi, memory, kAcpiTablesAddress, kAcpiAreaSize);
 }
 
 }  // namespace touchstone

@@ -8,8 +8,23 @@
 #include "base/memory/guest_memory.h"
 #include "vmm/config/config.pb.h"
 #include "vmm/machine/acpi/acpi_config.h"
+#include "vmm/machine/boot/memory_layout.h"
+#include "vmm/machine/smbios/smbios.h"
 
 namespace touchstone {
+
+// Bytes for all ACPI tables.
+inline constexpr uint64_t kAcpiAreaSize = kSmbiosAddress - kAcpiTablesAddress;
+
+// What the tables say.
+struct FirmwareContent {
+  AcpiConfig acpi;
+  SmbiosContent smbios;
+};
+
+// Adds the files of --acpi-table to `acpi`. Errors name the option and the file.
+// REQUIRES: `config` is validated.
+absl::StatusOr<FirmwareContent> ReadFirmwareContent(const RunConfig& config, AcpiConfig acpi);
 
 // Adds the files of --acpi-table to `acpi` and writes all tables; returns where ACPI's root pointer
 // is. Errors name the option, for --acpi-table the file too, and the reason.

@@ -5,9 +5,30 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "devices/platform/acpi_pm/acpi_pm_registers.h"
 
 namespace touchstone {
 namespace {
+
+// How SeaBIOS tells a machine with fw_cfg: Red Hat's "QEMU virtual machine".
+constexpr uint16_t kQemuSubsystemVendor = 0x1AF4;
+constexpr uint16_t kQemuSubsystem = 0x1100;
+
+// The south bridge beside the host bridge: SeaBIOS and OVMF look for its ISA bridge (OVMF's serial
+// ports are behind that) and, at function 3, for where power management has its ports.
+constexpr uint8_t kSouthBridgeDevice = 1;
+constexpr uint8_t kPowerManagementFunction = 3;
+constexpr PciIdentity kPiix3Isa{.vendor = 0x8086, .device = 0x7000, .class_code = 0x060100};
+constexpr PciIdentity kPiix4Pm{
+    .vendor = 0x8086, .device = 0x7113, .revision = 3, .class_code = 0x068000};
+// Intel 82371AB datasheet, 7.1 and 7.2. The base is set and enabled, which both firmwares then
+// leave alone. SMIs on the APM port look enabled: who finds that takes system management mode for
+// set up already, and there is none.
+constexpr StubFunction::FixedRegister kPiix4Registers[] = {
+    {0x40, kAcpiPmPort | 1},    // PMBA
+    {0x58, uint32_t{1} << 25},  // DEVACTB: APMC_EN
+    {0x80, 1},                  // PMREGMISC: PMIOSE
+};
 
 constexpr AddressRange kIoWindow = {0xC000, 0x4000};
 
@@ -42,6 +63,10 @@ absl::StatusOr<std::unique_ptr<PciDevices>> PciDevices::Create(
                         .io_windows = {kIoWindow},
                         .low_windows = RangesOf(layout.LowBarWindows()),
                         .high_windows = RangesOf(layout.HighBarWindows())};
+  if (config.has_bios()) {
+    root.bridge_subsystem_vendor = kQemuSubsystemVendor;
+    root.bridge_subsystem = kQemuSubsystem;
+  }
   for (uint32_t gsi : kIntxGsis) root.intx.push_back({gsi, &interrupts.Connect(gsi)});
   self->root_ = std::make_unique<PciRoot>(std::move(root));
   self->cam_ = std::make_unique<PciCam>(
@@ -52,6 +77,7 @@ absl::StatusOr<std::unique_ptr<PciDevices>> PciDevices::Create(
                                self->cam_.get()));
   RETURN_IF_ERROR(mmio.Insert(RangeOf(layout.ecam), "PCI ECAM", self->ecam_.get()));
 
+  if (config.has_bios()) RETURN_IF_ERROR(self->AddSouthBridge());
   RETURN_IF_ERROR(self->AddFunctions(config, functions));
 
   // Crash-loaded alone is no end: the crash kernel runs on.
@@ -60,6 +86,17 @@ absl::StatusOr<std::unique_ptr<PciDevices>> PciDevices::Create(
   });
   RETURN_IF_ERROR(self->root_->Add(*self->pvpanic_).status());
   return self;
+}
+
+absl::Status PciDevices::AddSouthBridge() {
+  stubs_.push_back(std::make_unique<StubFunction>("ISA bridge of --bios", kPiix3Isa));
+  RETURN_IF_ERROR(root_->Add(*stubs_.back(), PciAddress{.device = kSouthBridgeDevice}).status());
+  stubs_.push_back(
+      std::make_unique<StubFunction>("power management of --bios", kPiix4Pm, kPiix4Registers));
+  return root_
+      ->Add(*stubs_.back(),
+            PciAddress{.device = kSouthBridgeDevice, .function = kPowerManagementFunction})
+      .status();
 }
 
 absl::Status PciDevices::AddFunctions(const RunConfig& config,

@@ -55,6 +55,8 @@ class PciDevices {
   static constexpr std::array<uint32_t, 4> kIntxGsis = {9, 10, 11, 12};
 
   PciDevices() = default;
+  // The chipset's other functions, which are there for firmware only.
+  absl::Status AddSouthBridge();
   absl::Status AddFunctions(const RunConfig& config, absl::Span<const PlacedFunction> functions);
 
   MemoryLayout layout_;

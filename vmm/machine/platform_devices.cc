@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "devices/platform/acpi_pm/acpi_pm_registers.h"
@@ -68,12 +69,40 @@ absl::StatusOr<std::unique_ptr<PlatformDevices>> PlatformDevices::Create(
         [pm = self->acpi_pm_.get()] { pm->NotifyRtcAlarm(); });
     RETURN_IF_ERROR(ports.Insert({kRtcPort, kRtcPortCount}, "RTC", self->rtc_.get()));
   }
-  if (config.enable_fw_cfg() || config.fw_cfg_size() > 0) {
-    ASSIGN_OR_RETURN(std::vector<FwCfg::File> files, ReadFwCfgFiles(config.fw_cfg()));
-    self->fw_cfg_ = std::make_unique<FwCfg>(std::move(files));
-    RETURN_IF_ERROR(ports.Insert({FwCfg::kPort, FwCfg::kPortCount}, "fw_cfg", self->fw_cfg_.get()));
-  }
+  self->has_fw_cfg_ = config.has_bios() || config.enable_fw_cfg() || config.fw_cfg_size() > 0;
   return self;
+}
+
+absl::Status PlatformDevices::AddFwCfg(const RunConfig& config,
+                                       std::vector<FwCfg::File> for_firmware, Bus& ports) {
+  if (!has_fw_cfg_) return absl::OkStatus();
+  ASSIGN_OR_RETURN(std::vector<FwCfg::File> files, ReadFwCfgFiles(config.fw_cfg()));
+  if (files.size() + for_firmware.size() > FwCfg::kMostFiles) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--fw-cfg: ", files.size(), " files leave no room for those of --bios: at most ",
+        FwCfg::kMostFiles - for_firmware.size(), " are accepted"));
+  }
+  const uint16_t processors =
+      config.has_bios() ? static_cast<uint16_t>(config.cpus().num_cores()) : uint16_t{0};
+  // The user's come first and replace ours.
+  for (FwCfg::File& file : for_firmware) {
+    const bool replaced =
+        absl::c_any_of(files, [&](const FwCfg::File& given) { return given.name == file.name; });
+    if (!replaced) files.push_back(std::move(file));
+  }
+  fw_cfg_ = std::make_unique<FwCfg>(std::move(files), processors);
+  return ports.Insert({FwCfg::kPort, FwCfg::kPortCount}, "fw_cfg", fw_cfg_.get());
+}
+
+absl::Status PlatformDevices::AddFlash(const PflashConfig& config, uint64_t rom_size, Bus& mmio) {
+  ASSIGN_OR_RETURN(flash_, Flash::Open(config.path(), config.block_size()));
+  const uint64_t size = flash_->size();
+  if (size > Flash::kLargest - rom_size) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--pflash: ", config.path(), " has ", size, " bytes: there is room for ",
+                     Flash::kLargest - rom_size, " below 4 GiB and the ROM of --bios"));
+  }
+  return mmio.Insert({Raw(kFourGiB) - rom_size - size, size}, "flash", flash_.get());
 }
 
 absl::Status PlatformDevices::AddSerial(const SerialConfig& config, const MachineHost& host,
@@ -104,7 +133,7 @@ void PlatformDevices::Describe(AcpiConfig& acpi) const {
                        .month_alarm = kRtcMonthAlarm,
                        .century = kRtcCentury};
   }
-  if (fw_cfg_ != nullptr) {
+  if (has_fw_cfg_) {
     const std::vector<uint8_t> node = FwCfgNode().bytes();
     acpi.system_bus_aml.insert(acpi.system_bus_aml.end(), node.begin(), node.end());
   }

@@ -14,6 +14,7 @@
 #include "devices/bus/bus.h"
 #include "devices/platform/acpi_pm/acpi_pm.h"
 #include "devices/platform/debugcon/debugcon.h"
+#include "devices/platform/flash/flash.h"
 #include "devices/platform/fw_cfg/fw_cfg.h"
 #include "devices/platform/i8042/i8042.h"
 #include "devices/platform/rtc/rtc.h"
@@ -37,6 +38,14 @@ class PlatformDevices {
   static absl::StatusOr<std::unique_ptr<PlatformDevices>> Create(
       const RunConfig& config, const MachineHost& host, const MemoryLayout& layout, Bus& ports,
       InterruptRouter& interrupts, Lifecycle& lifecycle, PauseGate& pause);
+
+  // Puts the firmware configuration device onto `ports`, when there is one: with the files of
+  // `config`, which may replace what a firmware is told. REQUIRES: `ports` is Create's.
+  absl::Status AddFwCfg(const RunConfig& config, std::vector<FwCfg::File> for_firmware, Bus& ports);
+
+  // Puts the flash chip of --pflash onto `mmio`, directly below the ROM, or 4 GiB where there is
+  // none. An error names --pflash, the file and the reason. REQUIRES: `mmio` outlives this.
+  absl::Status AddFlash(const PflashConfig& config, uint64_t rom_size, Bus& mmio);
 
   // Fills in what the ACPI tables say of these devices.
   void Describe(AcpiConfig& acpi) const;
@@ -64,7 +73,9 @@ class PlatformDevices {
   std::unique_ptr<I8042> i8042_;
   std::unique_ptr<AcpiPm> acpi_pm_;
   std::unique_ptr<Rtc> rtc_;
+  bool has_fw_cfg_ = false;
   std::unique_ptr<FwCfg> fw_cfg_;
+  std::unique_ptr<Flash> flash_;
 };
 
 }  // namespace touchstone

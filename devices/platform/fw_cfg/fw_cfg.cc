@@ -13,6 +13,11 @@ namespace {
 constexpr uint8_t kSignature[] = {'Q', 'E', 'M', 'U'};
 constexpr uint8_t kInterface[] = {FwCfg::kTraditionalInterface, 0, 0, 0};
 
+// Whether firmware offers its boot menu: 16 bits. Where processors are counted there is a firmware,
+// and it does; SeaBIOS takes an item of zeros, as what is not there reads, for "no".
+constexpr uint16_t kBootMenuItem = 0x000E;
+constexpr uint8_t kBootMenu[] = {1, 0};
+
 // struct FWCfgFile. Unlike the selector register it is big-endian.
 struct DirectoryEntry {
   Be32 size;
@@ -44,10 +49,18 @@ std::vector<uint8_t> BuildDirectory(const std::vector<FwCfg::File>& files) {
   return directory;
 }
 
+std::vector<uint8_t> BuildProcessors(uint16_t count) {
+  std::vector<uint8_t> item;
+  if (count > 0) Append(item, Le16(count));
+  return item;
+}
+
 }  // namespace
 
-FwCfg::FwCfg(std::vector<File> files)
-    : files_(std::move(files)), directory_(BuildDirectory(files_)) {}
+FwCfg::FwCfg(std::vector<File> files, uint16_t processors)
+    : files_(std::move(files)),
+      directory_(BuildDirectory(files_)),
+      processors_(BuildProcessors(processors)) {}
 
 absl::Span<const uint8_t> FwCfg::Item(uint16_t selector) const {
   switch (selector) {
@@ -55,6 +68,12 @@ absl::Span<const uint8_t> FwCfg::Item(uint16_t selector) const {
       return kSignature;
     case kInterfaceItem:
       return kInterface;
+    case kProcessorsItem:
+    case kMostProcessorsItem:
+      return processors_;
+    case kBootMenuItem:
+      if (processors_.empty()) return {};
+      return kBootMenu;
     case kDirectoryItem:
       return directory_;
     default:

@@ -8,6 +8,7 @@
 //   item    bytes
 //   0x0000  "QEMU"
 //   0x0001  1, 0, 0, 0: these ports are all there is, no DMA (as crosvm's, crosvm.md 5.22)
+//   0x0005  number of processors (16 bits), 0x000F the most there can be: for firmware, when given
 //   0x0019  the directory: count (32 bits, big-endian), then an entry of 64 bytes for each file
 //   0x0020  the first file; each further one has the next number
 //
@@ -45,6 +46,8 @@ class FwCfg final : public BusDevice {
   // Items.
   static constexpr uint16_t kSignatureItem = 0x0000;
   static constexpr uint16_t kInterfaceItem = 0x0001;
+  static constexpr uint16_t kProcessorsItem = 0x0005;
+  static constexpr uint16_t kMostProcessorsItem = 0x000F;
   static constexpr uint16_t kDirectoryItem = 0x0019;
   static constexpr uint16_t kFirstFileItem = 0x0020;
   // Selector bits 14 (the item is written) and 15 (its number is the architecture's) are no part of
@@ -75,7 +78,7 @@ class FwCfg final : public BusDevice {
 
   // REQUIRES: at most kMostFiles, with names of 1 to kLongestName bytes, of which no two are alike,
   // and contents of at most kLargestFile.
-  explicit FwCfg(std::vector<File> files);
+  explicit FwCfg(std::vector<File> files, uint16_t processors = 0);
 
   void Read(uint64_t offset, absl::Span<uint8_t> data) override;
   void Write(uint64_t offset, absl::Span<const uint8_t> data) override;
@@ -90,6 +93,7 @@ class FwCfg final : public BusDevice {
 
   const std::vector<File> files_;
   const std::vector<uint8_t> directory_;
+  const std::vector<uint8_t> processors_;  // Empty when nobody says how many.
   mutable Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_);
 };

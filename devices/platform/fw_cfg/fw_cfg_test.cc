@@ -54,6 +54,23 @@ TEST_F(FwCfgTest, InterfaceIsTheTraditionalOne) {
               ElementsAre(FwCfg::kTraditionalInterface, 0, 0, 0, 0));
 }
 
+TEST_F(FwCfgTest, ProcessorsAreCountedAndTheBootMenuIsOnForAFirmware) {
+  FwCfg device({}, 3);
+  const auto take = [&](uint16_t item) {
+    uint8_t bytes[2];
+    StoreLe(item, bytes);
+    device.Write(FwCfg::kSelector, bytes);
+    for (uint8_t& byte : bytes) device.Read(FwCfg::kData, absl::MakeSpan(&byte, 1));
+    return LoadLe(bytes);
+  };
+
+  EXPECT_EQ(take(FwCfg::kProcessorsItem), 3u);
+  EXPECT_EQ(take(FwCfg::kMostProcessorsItem), 3u);
+  EXPECT_EQ(take(0x000E), 1u);
+  EXPECT_THAT(TakeItem(FwCfg::kProcessorsItem, 2), ElementsAre(0, 0));
+  EXPECT_THAT(TakeItem(0x000E, 2), ElementsAre(0, 0));
+}
+
 TEST_F(FwCfgTest, DirectoryListsTheFilesInTheirOrder) {
   const Bytes directory = TakeItem(FwCfg::kDirectoryItem, 4 + 2 * FwCfg::kDirectoryEntrySize);
 

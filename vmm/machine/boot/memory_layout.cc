@@ -20,6 +20,9 @@ constexpr int kMostPhysicalBits = 46;
 constexpr uint64_t kLeastHighMmio = kGiB;
 constexpr uint64_t kLeastLowMmio = 16 * kMiB;
 
+// SeaBIOS and OVMF begin here where there is no RAM.
+constexpr GuestAddress kFirmwareBarsStart{2 * kGiB};
+
 absl::Status CheckEcam(const MemoryRange& ecam) {
   const uint64_t start = Raw(ecam.start);
   const char* fault = nullptr;
@@ -150,6 +153,7 @@ absl::StatusOr<MemoryLayout> MemoryLayout::Plan(const MemoryLayoutOptions& optio
 
   layout.holes = options.holes;
   if (absl::Status status = CheckHoles(layout.holes, layout, limit); !status.ok()) return status;
+  layout.firmware_places_bars = options.firmware_places_bars;
   layout.without_bars = options.without_bars;
   layout.without_bars.insert(layout.without_bars.end(), layout.holes.begin(), layout.holes.end());
   std::sort(layout.without_bars.begin(), layout.without_bars.end(), ByStart);
@@ -159,7 +163,15 @@ absl::StatusOr<MemoryLayout> MemoryLayout::Plan(const MemoryLayoutOptions& optio
 GuestAddress MemoryLayout::BootRamEnd() const { return Without(low_ram, holes).front().end(); }
 
 std::vector<MemoryRange> MemoryLayout::LowBarWindows() const {
-  return Without(low_mmio, without_bars);
+  if (!firmware_places_bars) return Without(low_mmio, without_bars);
+  const GuestAddress start = std::max(low_ram.end(), kFirmwareBarsStart);
+  std::vector<MemoryRange> windows;
+  for (const MemoryRange& part :
+       Without({start, kIoapicAddress - start}, absl::MakeConstSpan(&ecam, 1))) {
+    const std::vector<MemoryRange> free = Without(part, without_bars);
+    windows.insert(windows.end(), free.begin(), free.end());
+  }
+  return windows;
 }
 
 std::vector<MemoryRange> MemoryLayout::HighBarWindows() const {
@@ -190,6 +202,14 @@ std::vector<E820Entry> MemoryLayout::E820(absl::Span<const MemoryRange> more_res
   for (const MemoryRange& range : more_reserved) map.push_back({range, Type::kReserved});
   std::sort(map.begin(), map.end(),
             [](const E820Entry& a, const E820Entry& b) { return a.range.start < b.range.start; });
+  return map;
+}
+
+std::vector<E820Entry> MemoryLayout::FirmwareE820() const {
+  std::vector<E820Entry> map = E820();
+  std::erase_if(map, [](const E820Entry& entry) { return entry.range.end() <= kHighMemoryStart; });
+  // The first is RAM: nothing may be cut out of it below kMinimumRam.
+  map.front().range = {GuestAddress{0}, map.front().range.end() - GuestAddress{0}};
   return map;
 }
 

@@ -122,6 +122,9 @@ struct MemoryLayoutOptions {
   std::vector<MemoryRange> holes = {};
   // Where no BAR is placed.
   std::vector<MemoryRange> without_bars = {};
+  // A firmware gives BARs their addresses (--bios): it takes any between RAM, or 2 GiB, and the
+  // IOAPIC.
+  bool firmware_places_bars = false;
   // Width of a guest-physical address (CPUID 0x80000008, EAX bits 7 to 0). The default suits every
   // processor.
   int physical_bits = 39;
@@ -145,6 +148,7 @@ struct MemoryLayout {
   // As in the options; sorted.
   std::vector<MemoryRange> holes;
   std::vector<MemoryRange> without_bars;
+  bool firmware_places_bars = false;
 
   // InvalidArgument when the amount of RAM, the store or the windows cannot be; the message names
   // --mem, --pstore, --file-backed-mapping, --pci-start or --pcie-ecam and says why.
@@ -153,7 +157,8 @@ struct MemoryLayout {
   // Where the RAM from 0 on first ends: kernel and initrd lie below.
   [[nodiscard]] GuestAddress BootRamEnd() const;
 
-  // Address space for BARs below 4 GiB and above: low_mmio and high_mmio without what must be free.
+  // Address space for BARs below 4 GiB and above: low_mmio (or all that a firmware may take, but
+  // for the ECAM) and high_mmio without what must be free.
   [[nodiscard]] std::vector<MemoryRange> LowBarWindows() const;
   [[nodiscard]] std::vector<MemoryRange> HighBarWindows() const;
 
@@ -163,6 +168,9 @@ struct MemoryLayout {
   // The E820 map, sorted, without overlaps: RAM, and as reserved the legacy area from 0x9_FC00 to
   // 1 MiB, the ECAM, KVM's pages, the holes and `more_reserved` (outside RAM, at most 100 ranges).
   [[nodiscard]] std::vector<E820Entry> E820(absl::Span<const MemoryRange> more_reserved = {}) const;
+
+  // The same for a firmware, which itself says what is reserved below 1 MiB.
+  [[nodiscard]] std::vector<E820Entry> FirmwareE820() const;
 };
 
 }  // namespace touchstone

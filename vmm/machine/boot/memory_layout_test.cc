@@ -227,6 +227,27 @@ TEST(MemoryLayoutTest, BarsStayOutOfWhatIsKeptFree) {
   EXPECT_EQ(layout->RamRegions().size(), 1u);
 }
 
+TEST(MemoryLayoutTest, AFirmwareMayPlaceBarsAnywhereBetweenRamAndIoapicButInTheEcam) {
+  MemoryLayoutOptions options = {.ram_size = 512 * kMiB, .firmware_places_bars = true};
+  const std::vector<MemoryRange> small = MemoryLayout::Plan(options)->LowBarWindows();
+  options.ram_size = 4 * kGiB;
+  options.without_bars = {{GuestAddress{0xF8000000}, kMiB}};
+  const std::vector<MemoryRange> large = MemoryLayout::Plan(options)->LowBarWindows();
+
+  const auto between = [](uint64_t start, uint64_t end) {
+    return MemoryRange{GuestAddress{start}, end - start};
+  };
+  EXPECT_THAT(small, ElementsAre(between(0x80000000, 0xF4000000), between(0xF8000000, 0xFEC00000)));
+  EXPECT_THAT(large, ElementsAre(between(0xD0000000, 0xF4000000), between(0xF8100000, 0xFEC00000)));
+}
+
+TEST(MemoryLayoutTest, AFirmwaresMemoryMapHasRamFromZero) {
+  const std::vector<E820Entry> map = MemoryLayout::Plan({.ram_size = 512 * kMiB})->FirmwareE820();
+
+  EXPECT_EQ(map.front(), (E820Entry{{GuestAddress{0}, 512 * kMiB}, E820Entry::Type::kRam}));
+  EXPECT_EQ(map.size(), 3u);  // The ECAM and KVM's pages.
+}
+
 TEST(MemoryLayoutTest, HoleWithoutRoomForBarsIsRefused) {
   EXPECT_THAT(PlanError({.ram_size = 512 * kMiB,
                          .hole_start = GuestAddress{0xF3800000},
