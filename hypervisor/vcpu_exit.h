@@ -36,6 +36,11 @@ struct HaltExit {};
 // Triple fault (SDM vol. 3, 6.15, interrupt 8): the guest shut the processor down.
 struct ShutdownExit {};
 
+// A local APIC is done with a level-triggered interrupt of the IOAPIC's (Vm::CreateSplitIrqChip).
+struct EndOfInterruptExit {
+  uint8_t vector;
+};
+
 // The guest asked the hypervisor itself for one of these.
 struct SystemEventExit {
   enum class Kind { kShutdown, kReset, kCrash } kind;
@@ -69,8 +74,8 @@ struct UnknownExit {
 };
 
 using VcpuExit =
-    std::variant<InterruptedExit, IoExit, MmioExit, HaltExit, ShutdownExit, SystemEventExit,
-                 DebugExit, FailEntryExit, InternalErrorExit, UnknownExit>;
+    std::variant<InterruptedExit, IoExit, MmioExit, HaltExit, EndOfInterruptExit, ShutdownExit,
+                 SystemEventExit, DebugExit, FailEntryExit, InternalErrorExit, UnknownExit>;
 
 }  // namespace touchstone
 

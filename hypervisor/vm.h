@@ -16,6 +16,7 @@
 #include "absl/types/span.h"
 #include "base/event_fd.h"
 #include "base/memory/guest_address.h"
+#include "hypervisor/external_interrupts.h"
 #include "hypervisor/vcpu.h"
 #include "hypervisor/x86_64/state.h"
 
@@ -80,6 +81,12 @@ class Vm {
   // Creates PIC, IOAPIC, local APICs and the PIT in the hypervisor. Before the first vCPU; after
   // the memory slots that are known by then, because each slot set later waits for milliseconds.
   virtual absl::Status CreateIrqChip() = 0;
+  // Instead, the local APICs alone. The routing table then has messages only. Of its routes, those
+  // of the GSIs below `ioapic_pins` are the IOAPIC's: where one is level-triggered, the end of the
+  // interrupt is an EndOfInterruptExit. The boot vCPU (SetBootCpu) takes what `external` has for it
+  // when its LINT0 is ExtINT (SDM vol. 3, 10.5.1); borrowed for as long as the vCPUs. Unimplemented
+  // when the hypervisor cannot do it.
+  virtual absl::Status CreateSplitIrqChip(uint32_t ioapic_pins, ExternalInterrupts& external) = 0;
 
   // The id of the vCPU that runs at once, while the others wait for its messages; 0 at first.
   // Before the first vCPU.
@@ -96,7 +103,7 @@ class Vm {
 
   // Raises `gsi` when `trigger` is signalled: an edge, or with `resample` a level that is lowered
   // at end of interrupt, when `resample` is signalled so that the device can raise it again. It is
-  // also signalled when the guest unmasks the pin.
+  // also signalled when the guest unmasks the pin. A split chip has no `resample`.
   virtual absl::Status AddIrqFd(uint32_t gsi, const EventFd& trigger, const EventFd* resample) = 0;
   virtual absl::Status RemoveIrqFd(uint32_t gsi, const EventFd& trigger) = 0;
 
@@ -104,9 +111,10 @@ class Vm {
   virtual absl::Status SetIrqRoutes(absl::Span<const IrqRoute> routes) = 0;
   // Sets the level of a GSI's input.
   virtual absl::Status SetIrqLine(uint32_t gsi, bool level) = 0;
-  virtual absl::Status SignalMsi(const MsiMessage& message) = 0;
+  // Sends a message; false when no local APIC took it.
+  virtual absl::StatusOr<bool> SignalMsi(const MsiMessage& message) = 0;
 
-  // REQUIRES: no vCPU runs.
+  // REQUIRES: no vCPU runs. For CreateIrqChip's controllers.
   virtual absl::StatusOr<IrqChipState> GetIrqChip() = 0;
   virtual absl::Status SetIrqChip(const IrqChipState& state) = 0;
   virtual absl::StatusOr<ClockState> GetClock() = 0;

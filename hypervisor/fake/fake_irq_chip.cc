@@ -31,6 +31,10 @@ absl::Status FakeIrqChip::AddIrqFd(uint32_t gsi, const EventFd& trigger, const E
     resample_copy.emplace(std::move(copy));
   }
   MutexLock lock(mutex_);
+  if (split_ && resample != nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("GSI ", gsi, ": no resampling with a split chip"));
+  }
   // KVM answers EBUSY: an eventfd has one irqfd, whatever its GSI.
   for (const IrqFd& irq_fd : irq_fds_) {
     if (irq_fd.caller_fd == trigger.fd()) {
@@ -53,13 +57,20 @@ absl::Status FakeIrqChip::RemoveIrqFd(uint32_t gsi, const EventFd& trigger) {
   return absl::OkStatus();
 }
 
+void FakeIrqChip::Split() {
+  MutexLock lock(mutex_);
+  split_ = true;
+  routes_.clear();
+}
+
 absl::Status FakeIrqChip::SetRoutes(absl::Span<const IrqRoute> routes) {
+  MutexLock lock(mutex_);
   for (const IrqRoute& route : routes) {
-    if (route.gsi >= kMaxGsis || !IsValidTarget(route)) {
+    const bool no_pins = split_ && std::holds_alternative<IrqRoute::Pin>(route.target);
+    if (route.gsi >= kMaxGsis || !IsValidTarget(route) || no_pins) {
       return absl::InvalidArgumentError(absl::StrCat("interrupt route of GSI ", route.gsi));
     }
   }
-  MutexLock lock(mutex_);
   routes_.assign(routes.begin(), routes.end());
   return absl::OkStatus();
 }
@@ -79,9 +90,15 @@ void FakeIrqChip::SetLine(uint32_t gsi, bool level) {
   Deliver(gsi, level);
 }
 
-void FakeIrqChip::SignalMsi(const MsiMessage& message) {
+bool FakeIrqChip::SignalMsi(const MsiMessage& message) {
   MutexLock lock(mutex_);
-  interrupts_.push_back({.gsi = std::nullopt, .target = message});
+  if (accepts_messages_) interrupts_.push_back({.gsi = std::nullopt, .target = message});
+  return accepts_messages_;
+}
+
+void FakeIrqChip::set_accepts_messages(bool accepts) {
+  MutexLock lock(mutex_);
+  accepts_messages_ = accepts;
 }
 
 size_t FakeIrqChip::Poll() {

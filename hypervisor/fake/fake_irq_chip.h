@@ -38,11 +38,16 @@ class FakeIrqChip {
   // Starts with DefaultIrqRoutes(), as KVM does.
   FakeIrqChip();
 
+  // From now on there are local APICs alone: no routes yet, and none but messages.
+  void Split();
+
   absl::Status AddIrqFd(uint32_t gsi, const EventFd& trigger, const EventFd* resample);
   absl::Status RemoveIrqFd(uint32_t gsi, const EventFd& trigger);
   absl::Status SetRoutes(absl::Span<const IrqRoute> routes);
   void SetLine(uint32_t gsi, bool level);
-  void SignalMsi(const MsiMessage& message);
+  // False, and nothing is recorded, once set_accepts_messages(false) was called.
+  bool SignalMsi(const MsiMessage& message);
+  void set_accepts_messages(bool accepts);
 
   // Turns each signalled irqfd into an interrupt (one, however often it was signalled): an edge, or
   // a raised line when it resamples. Returns how many there were.
@@ -75,6 +80,8 @@ class FakeIrqChip {
   std::vector<IrqFd> irq_fds_ ABSL_GUARDED_BY(mutex_);
   std::map<uint32_t, bool> lines_ ABSL_GUARDED_BY(mutex_);
   std::vector<FakeInterrupt> interrupts_ ABSL_GUARDED_BY(mutex_);
+  bool split_ ABSL_GUARDED_BY(mutex_) = false;
+  bool accepts_messages_ ABSL_GUARDED_BY(mutex_) = true;
 };
 
 }  // namespace touchstone

@@ -30,10 +30,11 @@ uint64_t LittleEndian(absl::Span<const uint8_t> bytes) {
 }  // namespace
 
 FakeVcpu::FakeVcpu(uint32_t id, std::shared_ptr<FakeIoEvents> io_events,
-                   absl::Span<const CpuidEntry> cpuid)
+                   absl::Span<const CpuidEntry> cpuid, ExternalInterrupts* external)
     : id_(id),
       io_events_(std::move(io_events)),
       cpuid_(cpuid.begin(), cpuid.end()),
+      external_(external),
       wake_(MustCreateEventFd()) {
   special_registers_.apic_base = kResetApicBase;
   extended_state_.xsave.resize(kXsaveSize);
@@ -77,6 +78,25 @@ void FakeVcpu::set_idle_exit(std::optional<VcpuExit> exit) {
 }
 
 void FakeVcpu::RefuseMsr(uint32_t index) { refused_msrs_.insert(index); }
+
+void FakeVcpu::set_interruptible(bool interruptible) {
+  {
+    MutexLock lock(mutex_);
+    interruptible_ = interruptible;
+  }
+  wake_.Signal();
+}
+
+std::vector<uint8_t> FakeVcpu::TakeExternalInterrupts() {
+  MutexLock lock(mutex_);
+  return std::exchange(external_vectors_, {});
+}
+
+void FakeVcpu::AcceptInterrupts() {
+  while (external_ != nullptr && interruptible_ && external_->pending()) {
+    external_vectors_.push_back(external_->Acknowledge());
+  }
+}
 
 void FakeVcpu::CompleteRead() {
   if (!pending_read_.has_value()) return;
@@ -125,6 +145,7 @@ absl::StatusOr<VcpuExit> FakeVcpu::Run() {
     {
       MutexLock lock(mutex_);
       CompleteRead();
+      AcceptInterrupts();
       // Acquire: what the kicking thread wrote before is visible to our caller.
       if (kicked_.exchange(false, std::memory_order_acq_rel)) return InterruptedExit{};
       if (!script_.empty()) {

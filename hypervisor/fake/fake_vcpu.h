@@ -23,6 +23,7 @@
 #include "absl/base/thread_annotations.h"
 #include "base/event_fd.h"
 #include "base/mutex.h"
+#include "hypervisor/external_interrupts.h"
 #include "hypervisor/fake/fake_exit.h"
 #include "hypervisor/fake/fake_io_events.h"
 #include "hypervisor/vcpu.h"
@@ -31,8 +32,8 @@ namespace touchstone {
 
 class FakeVcpu final : public Vcpu {
  public:
-  FakeVcpu(uint32_t id, std::shared_ptr<FakeIoEvents> io_events,
-           absl::Span<const CpuidEntry> cpuid);
+  FakeVcpu(uint32_t id, std::shared_ptr<FakeIoEvents> io_events, absl::Span<const CpuidEntry> cpuid,
+           ExternalInterrupts* external = nullptr);
 
   // Appends a step; returns its number.
   size_t Script(FakeExit exit);
@@ -44,6 +45,11 @@ class FakeVcpu final : public Vcpu {
   [[nodiscard]] size_t remaining() const;
   // What Run returns when the script is at its end; nullopt blocks.
   void set_idle_exit(std::optional<VcpuExit> exit);
+  // Whether the guest takes external interrupts: before each step then, all that are pending. As a
+  // processor after reset it does not.
+  void set_interruptible(bool interruptible);
+  // The vectors of those taken since the last call.
+  std::vector<uint8_t> TakeExternalInterrupts();
   // Makes SetMsrs and GetMsrs refuse this one.
   void RefuseMsr(uint32_t index);
 
@@ -77,6 +83,7 @@ class FakeVcpu final : public Vcpu {
     FakeExit exit;
   };
 
+  void AcceptInterrupts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Keeps the answer to the last exit, when it was a read.
   void CompleteRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The exit that `step` makes; nullopt when ioeventfds took it.
@@ -87,6 +94,7 @@ class FakeVcpu final : public Vcpu {
   const uint32_t id_;
   const std::shared_ptr<FakeIoEvents> io_events_;
   const std::vector<CpuidEntry> cpuid_;
+  ExternalInterrupts* const external_;
   // Kick is async-signal-safe, so it takes no lock.
   const EventFd wake_;
   std::atomic<bool> kicked_{false};
@@ -98,6 +106,8 @@ class FakeVcpu final : public Vcpu {
   std::optional<VcpuExit> idle_exit_ ABSL_GUARDED_BY(mutex_);
   std::map<size_t, std::vector<uint8_t>> answers_ ABSL_GUARDED_BY(mutex_);
   std::optional<size_t> pending_read_ ABSL_GUARDED_BY(mutex_);
+  bool interruptible_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<uint8_t> external_vectors_ ABSL_GUARDED_BY(mutex_);
 
   // The run area: what an exit's data span points to. The running thread's alone.
   std::vector<uint8_t> data_;

@@ -81,10 +81,15 @@ absl::StatusOr<std::vector<uint64_t>> FakeVm::TakeDirtyLog(uint32_t slot) {
   return std::exchange(found->second.dirty, std::vector<uint64_t>(found->second.dirty.size()));
 }
 
-absl::Status FakeVm::CreateIrqChip() {
-  MutexLock lock(mutex_);
+absl::Status FakeVm::CheckCanCreateIrqChip() const {
   if (has_irq_chip_) return absl::AlreadyExistsError("the interrupt controllers exist");
   if (!vcpus_.empty()) return absl::InvalidArgumentError("a vCPU exists already");
+  return absl::OkStatus();
+}
+
+absl::Status FakeVm::CreateIrqChip() {
+  MutexLock lock(mutex_);
+  RETURN_IF_ERROR(CheckCanCreateIrqChip());
   has_irq_chip_ = true;
   return absl::OkStatus();
 }
@@ -99,6 +104,21 @@ absl::Status FakeVm::SetBootCpu(uint32_t id) {
 uint32_t FakeVm::boot_cpu() const {
   MutexLock lock(mutex_);
   return boot_cpu_;
+}
+
+absl::Status FakeVm::CreateSplitIrqChip(uint32_t ioapic_pins, ExternalInterrupts& external) {
+  MutexLock lock(mutex_);
+  RETURN_IF_ERROR(CheckCanCreateIrqChip());
+  has_irq_chip_ = true;
+  split_pins_ = ioapic_pins;
+  external_ = &external;
+  irq_chip_.Split();
+  return absl::OkStatus();
+}
+
+std::optional<uint32_t> FakeVm::split_pins() const {
+  MutexLock lock(mutex_);
+  return split_pins_;
 }
 
 bool FakeVm::has_irq_chip() const {
@@ -118,7 +138,7 @@ absl::StatusOr<std::unique_ptr<Vcpu>> FakeVm::CreateVcpu(uint32_t id,
     MutexLock lock(mutex_);
     if (id >= max_vcpus_) return absl::InvalidArgumentError(absl::StrCat("vCPU ", id));
     if (vcpus_.contains(id)) return absl::AlreadyExistsError(absl::StrCat("vCPU ", id));
-    vcpu = std::make_unique<FakeVcpu>(id, io_events_, cpuid);
+    vcpu = std::make_unique<FakeVcpu>(id, io_events_, cpuid, id == boot_cpu_ ? external_ : nullptr);
     vcpus_[id] = vcpu.get();
   }
   if (on_vcpu_ != nullptr) on_vcpu_(*vcpu);
@@ -159,10 +179,9 @@ absl::Status FakeVm::SetIrqLine(uint32_t gsi, bool level) {
   return absl::OkStatus();
 }
 
-absl::Status FakeVm::SignalMsi(const MsiMessage& message) {
+absl::StatusOr<bool> FakeVm::SignalMsi(const MsiMessage& message) {
   RETURN_IF_ERROR(RequireIrqChip("SignalMsi"));
-  irq_chip_.SignalMsi(message);
-  return absl::OkStatus();
+  return irq_chip_.SignalMsi(message);
 }
 
 absl::StatusOr<IrqChipState> FakeVm::GetIrqChip() {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/mutex.h"
+#include "hypervisor/external_interrupts.h"
 #include "hypervisor/fake/fake_io_events.h"
 #include "hypervisor/fake/fake_irq_chip.h"
 #include "hypervisor/fake/fake_vcpu.h"
@@ -37,6 +39,8 @@ class FakeVm final : public Vm {
   void MarkDirty(GuestAddress start, uint64_t size);
   [[nodiscard]] bool has_irq_chip() const;
   [[nodiscard]] uint32_t boot_cpu() const;
+  // The argument of CreateSplitIrqChip, once that was called.
+  [[nodiscard]] std::optional<uint32_t> split_pins() const;
   // The vCPU with this id; nullptr when it was not created. Its owner may destroy it meanwhile.
   [[nodiscard]] FakeVcpu* vcpu(uint32_t id) const;
 
@@ -49,6 +53,7 @@ class FakeVm final : public Vm {
   absl::StatusOr<std::vector<uint64_t>> TakeDirtyLog(uint32_t slot) override;
   absl::Status CreateIrqChip() override;
   absl::Status SetBootCpu(uint32_t id) override;
+  absl::Status CreateSplitIrqChip(uint32_t ioapic_pins, ExternalInterrupts& external) override;
   absl::StatusOr<std::unique_ptr<Vcpu>> CreateVcpu(uint32_t id,
                                                    absl::Span<const CpuidEntry> cpuid) override;
   absl::Status AddIoEvent(const IoEvent& io_event, const EventFd& event) override;
@@ -57,7 +62,7 @@ class FakeVm final : public Vm {
   absl::Status RemoveIrqFd(uint32_t gsi, const EventFd& trigger) override;
   absl::Status SetIrqRoutes(absl::Span<const IrqRoute> routes) override;
   absl::Status SetIrqLine(uint32_t gsi, bool level) override;
-  absl::Status SignalMsi(const MsiMessage& message) override;
+  absl::StatusOr<bool> SignalMsi(const MsiMessage& message) override;
   absl::StatusOr<IrqChipState> GetIrqChip() override;
   absl::Status SetIrqChip(const IrqChipState& state) override;
   absl::StatusOr<ClockState> GetClock() override;
@@ -69,6 +74,7 @@ class FakeVm final : public Vm {
     std::vector<uint64_t> dirty;
   };
 
+  absl::Status CheckCanCreateIrqChip() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // FailedPrecondition, naming `call`, without CreateIrqChip.
   absl::Status RequireIrqChip(const char* call) const;
 
@@ -82,6 +88,8 @@ class FakeVm final : public Vm {
   std::map<uint32_t, FakeVcpu*> vcpus_ ABSL_GUARDED_BY(mutex_);
   bool has_irq_chip_ ABSL_GUARDED_BY(mutex_) = false;
   uint32_t boot_cpu_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::optional<uint32_t> split_pins_ ABSL_GUARDED_BY(mutex_);
+  ExternalInterrupts* external_ ABSL_GUARDED_BY(mutex_) = nullptr;
   IrqChipState irq_chip_state_ ABSL_GUARDED_BY(mutex_);
   ClockState clock_ ABSL_GUARDED_BY(mutex_);
 };

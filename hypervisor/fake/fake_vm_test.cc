@@ -80,7 +80,7 @@ TEST_F(FakeVmTest, SlotWithoutLoggingHasNoDirtyLog) {
 
 TEST_F(FakeVmTest, InterruptsNeedTheIrqChip) {
   EXPECT_TRUE(absl::IsFailedPrecondition(vm_.SetIrqLine(1, true)));
-  EXPECT_TRUE(absl::IsFailedPrecondition(vm_.SignalMsi({})));
+  EXPECT_TRUE(absl::IsFailedPrecondition(vm_.SignalMsi({}).status()));
   EXPECT_TRUE(absl::IsFailedPrecondition(vm_.AddIrqFd(1, event_, nullptr)));
   EXPECT_TRUE(absl::IsFailedPrecondition(vm_.SetIrqRoutes({})));
 
@@ -118,6 +118,60 @@ TEST_F(FakeVmTest, BootCpuIsSetBeforeTheFirstVcpu) {
 
   EXPECT_EQ(vm_.boot_cpu(), 5u);
   EXPECT_TRUE(absl::IsFailedPrecondition(vm_.SetBootCpu(0)));
+}
+
+class OneInterrupt final : public ExternalInterrupts {
+ public:
+  bool pending() const override { return pending_; }
+  uint8_t Acknowledge() override {
+    pending_ = false;
+    return 0x31;
+  }
+
+ private:
+  bool pending_ = true;
+};
+
+TEST_F(FakeVmTest, SplitChipHasMessagesOnly) {
+  OneInterrupt external;
+  ASSERT_TRUE(vm_.CreateSplitIrqChip(24, external).ok());
+  EXPECT_EQ(vm_.split_pins(), 24);
+  EXPECT_TRUE(absl::IsAlreadyExists(vm_.CreateIrqChip()));
+
+  const std::vector<IrqRoute> pin = {{9, IrqRoute::Pin{IrqChip::kIoapic, 9}}};
+  const std::vector<IrqRoute> message = {{9, MsiMessage{.address = 0xFEE00000, .data = 0x41}}};
+
+  EXPECT_TRUE(vm_.irq_chip().routes().empty());
+  EXPECT_TRUE(absl::IsInvalidArgument(vm_.SetIrqRoutes(pin)));
+  EXPECT_TRUE(vm_.SetIrqRoutes(message).ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(vm_.AddIrqFd(9, event_, &event_)));
+}
+
+TEST_F(FakeVmTest, BootVcpuTakesExternalInterruptsWhenItIsInterruptible) {
+  OneInterrupt external;
+  ASSERT_TRUE(vm_.CreateSplitIrqChip(24, external).ok());
+  ASSERT_TRUE(vm_.SetBootCpu(3).ok());
+  const absl::StatusOr<std::unique_ptr<Vcpu>> vcpu = vm_.CreateVcpu(3, {});
+  ASSERT_TRUE(vcpu.ok());
+  FakeVcpu& fake = *vm_.vcpu(3);
+  fake.set_idle_exit(InterruptedExit{});
+
+  ASSERT_TRUE(fake.Run().ok());
+  EXPECT_TRUE(external.pending());
+  fake.set_interruptible(true);
+  ASSERT_TRUE(fake.Run().ok());
+
+  EXPECT_EQ(fake.TakeExternalInterrupts(), std::vector<uint8_t>{0x31});
+}
+
+TEST_F(FakeVmTest, MessagesCanBeRefused) {
+  ASSERT_TRUE(vm_.CreateIrqChip().ok());
+  EXPECT_TRUE(*vm_.SignalMsi({}));
+
+  vm_.irq_chip().set_accepts_messages(false);
+
+  EXPECT_FALSE(*vm_.SignalMsi({}));
+  EXPECT_EQ(vm_.irq_chip().TakeInterrupts().size(), 1);
 }
 
 TEST_F(FakeVmTest, VcpuIdsAreUniqueAndBounded) {

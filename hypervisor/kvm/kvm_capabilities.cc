@@ -62,6 +62,7 @@ absl::StatusOr<KvmCapabilities> ReadKvmCapabilities(absl::FunctionRef<int(int ca
   capabilities.exception_payload = check(KVM_CAP_EXCEPTION_PAYLOAD) > 0;
   capabilities.triple_fault_event = check(KVM_CAP_X86_TRIPLE_FAULT_EVENT) > 0;
   capabilities.xsave2 = check(KVM_CAP_XSAVE2) > 0;
+  capabilities.split_irq_chip = check(KVM_CAP_SPLIT_IRQCHIP) > 0;
   capabilities.tsc_deadline_timer = check(KVM_CAP_TSC_DEADLINE_TIMER) > 0;
   return capabilities;
 }

@@ -21,6 +21,8 @@ struct KvmCapabilities {
   bool triple_fault_event = false;
   // KVM_GET_XSAVE2 is there; the size of the state is then asked of the VM.
   bool xsave2 = false;
+  // The local APICs can be had without the other interrupt controllers.
+  bool split_irq_chip = false;
   // The local APIC's timer may run against the TSC.
   bool tsc_deadline_timer = false;
 };

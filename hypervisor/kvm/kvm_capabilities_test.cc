@@ -28,6 +28,7 @@ TEST(KvmCapabilitiesTest, OptionalCapabilitiesMayBeAbsent) {
       case KVM_CAP_EXCEPTION_PAYLOAD:
       case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
       case KVM_CAP_XSAVE2:
+      case KVM_CAP_SPLIT_IRQCHIP:
         return 0;
       case KVM_CAP_NR_VCPUS:
         return 4;
@@ -43,6 +44,7 @@ TEST(KvmCapabilitiesTest, OptionalCapabilitiesMayBeAbsent) {
   EXPECT_FALSE(capabilities->exception_payload);
   EXPECT_FALSE(capabilities->triple_fault_event);
   EXPECT_FALSE(capabilities->xsave2);
+  EXPECT_FALSE(capabilities->split_irq_chip);
 }
 
 TEST(KvmCapabilitiesTest, PresentCapabilitiesAreTold) {
@@ -53,6 +55,7 @@ TEST(KvmCapabilitiesTest, PresentCapabilitiesAreTold) {
   EXPECT_EQ(capabilities->max_vcpus, 1024);
   EXPECT_TRUE(capabilities->sync_regs);
   EXPECT_TRUE(capabilities->xsave2);
+  EXPECT_TRUE(capabilities->split_irq_chip);
 }
 
 TEST(KvmCapabilitiesTest, AnErrorCountsAsMissing) {

@@ -100,6 +100,8 @@ VcpuExit TranslateKvmExit(kvm_run& run, size_t run_size) {
       return TranslateMmio(run);
     case KVM_EXIT_HLT:
       return HaltExit{};
+    case KVM_EXIT_IOAPIC_EOI:
+      return EndOfInterruptExit{run.eoi.vector};
     case KVM_EXIT_SHUTDOWN:
       return ShutdownExit{};
     case KVM_EXIT_INTR:

@@ -180,6 +180,12 @@ TEST_F(KvmExitTest, FailEntryHasItsReason) {
   EXPECT_EQ(std::get<FailEntryExit>(exit).cpu, 3);
 }
 
+TEST_F(KvmExitTest, EndOfInterruptIsTranslated) {
+  run().exit_reason = KVM_EXIT_IOAPIC_EOI;
+  run().eoi.vector = 0x41;
+  EXPECT_EQ(std::get<EndOfInterruptExit>(Translate()).vector, 0x41);
+}
+
 TEST_F(KvmExitTest, SystemEventsAreTranslated) {
   run().exit_reason = KVM_EXIT_SYSTEM_EVENT;
   run().system_event.type = KVM_SYSTEM_EVENT_SHUTDOWN;

@@ -27,25 +27,42 @@ std::atomic_ref<uint8_t> ImmediateExit(kvm_run& run) {
 
 absl::StatusOr<std::unique_ptr<KvmVcpu>> KvmVcpu::Create(ScopedFd fd, const Sizes& sizes,
                                                          const KvmCapabilities& capabilities,
-                                                         absl::Span<const CpuidEntry> cpuid) {
+                                                         absl::Span<const CpuidEntry> cpuid,
+                                                         ExternalInterrupts* external) {
   ASSIGN_OR_RETURN(KvmRunArea area, KvmRunArea::Map(fd.get(), sizes.run_area));
   if (capabilities.sync_regs) area.run().kvm_valid_regs = KVM_SYNC_X86_REGS;
   std::unique_ptr<KvmVcpu> vcpu(
-      new KvmVcpu(std::move(fd), std::move(area), sizes.xsave, capabilities));
+      new KvmVcpu(std::move(fd), std::move(area), sizes.xsave, capabilities, external));
   if (!cpuid.empty()) RETURN_IF_ERROR(vcpu->SetCpuid(cpuid));
   return vcpu;
 }
 
 KvmVcpu::KvmVcpu(ScopedFd fd, KvmRunArea area, size_t xsave_size,
-                 const KvmCapabilities& capabilities)
+                 const KvmCapabilities& capabilities, ExternalInterrupts* external)
     : fd_(std::move(fd)),
       area_(std::move(area)),
       xsave_size_(xsave_size),
-      capabilities_(capabilities) {}
+      capabilities_(capabilities),
+      external_(external) {}
+
+// api.rst 5: ready_for_interrupt_injection is as the last KVM_RUN left it. Where the guest is not
+// ready, request_interrupt_window makes KVM return as soon as it is.
+absl::Status KvmVcpu::OfferInterrupt() {
+  kvm_run& run = area_.run();
+  if (external_->pending() && run.ready_for_interrupt_injection != 0) {
+    kvm_interrupt interrupt = {};
+    interrupt.irq = external_->Acknowledge();
+    RETURN_IF_ERROR(KVM_IOCTL(fd_.get(), KVM_INTERRUPT, &interrupt).status());
+    run.ready_for_interrupt_injection = 0;
+  }
+  run.request_interrupt_window = external_->pending() ? 1 : 0;
+  return absl::OkStatus();
+}
 
 absl::StatusOr<VcpuExit> KvmVcpu::Run() {
   const pid_t thread = KickableThread();
   for (;;) {
+    if (external_ != nullptr) RETURN_IF_ERROR(OfferInterrupt());
     // Sequentially consistent against Kick's store to immediate_exit and load of this: one of the
     // two sides sees the other.
     running_thread_.store(thread, std::memory_order_seq_cst);
@@ -54,7 +71,10 @@ absl::StatusOr<VcpuExit> KvmVcpu::Run() {
     // Relaxed: a kick that still sees the thread only sends a signal too many.
     running_thread_.store(0, std::memory_order_relaxed);
     synced_ = capabilities_.sync_regs;
-    if (result == 0) return TranslateKvmExit(area_.run(), area_.size());
+    if (result == 0) {
+      if (external_ != nullptr && area_.run().exit_reason == KVM_EXIT_IRQ_WINDOW_OPEN) continue;
+      return TranslateKvmExit(area_.run(), area_.size());
+    }
     if (error == EINTR) {
       TakeKick();
       return InterruptedExit{};

@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/scoped_fd.h"
+#include "hypervisor/external_interrupts.h"
 #include "hypervisor/kvm/kvm_capabilities.h"
 #include "hypervisor/kvm/kvm_run_area.h"
 #include "hypervisor/vcpu.h"
@@ -35,10 +36,11 @@ class KvmVcpu final : public Vcpu {
     size_t xsave = 0;
   };
 
-  // `fd` is what KVM_CREATE_VCPU returned.
+  // `fd` is what KVM_CREATE_VCPU returned. `external` may be null.
   static absl::StatusOr<std::unique_ptr<KvmVcpu>> Create(ScopedFd fd, const Sizes& sizes,
                                                          const KvmCapabilities& capabilities,
-                                                         absl::Span<const CpuidEntry> cpuid);
+                                                         absl::Span<const CpuidEntry> cpuid,
+                                                         ExternalInterrupts* external);
 
   absl::StatusOr<VcpuExit> Run() override;
   void Kick() override;
@@ -59,9 +61,12 @@ class KvmVcpu final : public Vcpu {
   absl::Status SetDebug(const DebugControl& control) override;
 
  private:
-  KvmVcpu(ScopedFd fd, KvmRunArea area, size_t xsave_size, const KvmCapabilities& capabilities);
+  KvmVcpu(ScopedFd fd, KvmRunArea area, size_t xsave_size, const KvmCapabilities& capabilities,
+          ExternalInterrupts* external);
 
   absl::Status SetCpuid(absl::Span<const CpuidEntry> entries);
+  // Injects an external interrupt, or asks to be told when one can be injected.
+  absl::Status OfferInterrupt();
   // True when a kick was waiting.
   bool TakeKick();
 
@@ -69,6 +74,7 @@ class KvmVcpu final : public Vcpu {
   const KvmRunArea area_;
   const size_t xsave_size_;
   const KvmCapabilities capabilities_;
+  ExternalInterrupts* const external_;
   // The thread inside KVM_RUN, 0 when none is.
   std::atomic<pid_t> running_thread_{0};
   // The run area's copy of the general registers is what the vCPU has.

@@ -13,11 +13,10 @@
 namespace touchstone {
 namespace {
 
-// KVM_ENABLE_CAP with 1 as its first argument.
-absl::Status EnableCapability(int vm_fd, uint32_t number) {
+absl::Status EnableCapability(int vm_fd, uint32_t number, uint64_t argument = 1) {
   kvm_enable_cap capability = {};
   capability.cap = number;
-  capability.args[0] = 1;
+  capability.args[0] = argument;
   return KVM_IOCTL(vm_fd, KVM_ENABLE_CAP, &capability).status();
 }
 
@@ -105,15 +104,30 @@ absl::Status KvmVm::CreateIrqChip() {
 }
 
 absl::Status KvmVm::SetBootCpu(uint32_t id) {
-  return KVM_IOCTL(fd_.get(), KVM_SET_BOOT_CPU_ID, uint64_t{id}).status();
+  RETURN_IF_ERROR(KVM_IOCTL(fd_.get(), KVM_SET_BOOT_CPU_ID, uint64_t{id}).status());
+  MutexLock lock(mutex_);
+  boot_cpu_ = id;
+  return absl::OkStatus();
+}
+
+absl::Status KvmVm::CreateSplitIrqChip(uint32_t ioapic_pins, ExternalInterrupts& external) {
+  if (!capabilities_.split_irq_chip) {
+    return absl::UnimplementedError("KVM lacks KVM_CAP_SPLIT_IRQCHIP");
+  }
+  // api.rst 7.5.
+  RETURN_IF_ERROR(EnableCapability(fd_.get(), KVM_CAP_SPLIT_IRQCHIP, ioapic_pins));
+  MutexLock lock(mutex_);
+  external_ = &external;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<Vcpu>> KvmVm::CreateVcpu(uint32_t id,
                                                         absl::Span<const CpuidEntry> cpuid) {
   const absl::StatusOr<int> fd = KVM_IOCTL(fd_.get(), KVM_CREATE_VCPU, uint64_t{id});
   if (!fd.ok()) return Annotate(fd.status(), absl::StrCat("vCPU ", id));
-  absl::StatusOr<std::unique_ptr<KvmVcpu>> vcpu =
-      KvmVcpu::Create(ScopedFd(*fd), sizes_, capabilities_, cpuid);
+  MutexLock lock(mutex_);
+  absl::StatusOr<std::unique_ptr<KvmVcpu>> vcpu = KvmVcpu::Create(
+      ScopedFd(*fd), sizes_, capabilities_, cpuid, id == boot_cpu_ ? external_ : nullptr);
   if (!vcpu.ok()) return Annotate(vcpu.status(), absl::StrCat("vCPU ", id));
   return *std::move(vcpu);
 }
@@ -184,10 +198,14 @@ absl::Status KvmVm::SetIrqLine(uint32_t gsi, bool level) {
   return Annotate(KVM_IOCTL(fd_.get(), KVM_IRQ_LINE, &line).status(), absl::StrCat("GSI ", gsi));
 }
 
-absl::Status KvmVm::SignalMsi(const MsiMessage& message) {
+absl::StatusOr<bool> KvmVm::SignalMsi(const MsiMessage& message) {
   const kvm_msi msi = ToKvm(message);
-  // 0 says that the guest has the interrupt blocked, which is its business (api.rst 4.70).
-  return KVM_IOCTL(fd_.get(), KVM_SIGNAL_MSI, &msi).status();
+  // api.rst 4.70: 0 says that the guest has the interrupt blocked, as an error of EPERM (its -1)
+  // does that there is no such local APIC.
+  const absl::StatusOr<int> taken = KVM_IOCTL(fd_.get(), KVM_SIGNAL_MSI, &msi);
+  if (absl::IsPermissionDenied(taken.status())) return false;
+  RETURN_IF_ERROR(taken.status());
+  return *taken > 0;
 }
 
 absl::StatusOr<IrqChipState> KvmVm::GetIrqChip() { return GetKvmIrqChip(fd_.get()); }

@@ -18,6 +18,7 @@
 #include "absl/types/span.h"
 #include "base/mutex.h"
 #include "base/scoped_fd.h"
+#include "hypervisor/external_interrupts.h"
 #include "hypervisor/kvm/kvm_capabilities.h"
 #include "hypervisor/kvm/kvm_vcpu.h"
 #include "hypervisor/vm.h"
@@ -40,6 +41,7 @@ class KvmVm final : public Vm {
   absl::StatusOr<std::vector<uint64_t>> TakeDirtyLog(uint32_t slot) override;
   absl::Status CreateIrqChip() override;
   absl::Status SetBootCpu(uint32_t id) override;
+  absl::Status CreateSplitIrqChip(uint32_t ioapic_pins, ExternalInterrupts& external) override;
   absl::StatusOr<std::unique_ptr<Vcpu>> CreateVcpu(uint32_t id,
                                                    absl::Span<const CpuidEntry> cpuid) override;
   absl::Status AddIoEvent(const IoEvent& io_event, const EventFd& event) override;
@@ -48,7 +50,7 @@ class KvmVm final : public Vm {
   absl::Status RemoveIrqFd(uint32_t gsi, const EventFd& trigger) override;
   absl::Status SetIrqRoutes(absl::Span<const IrqRoute> routes) override;
   absl::Status SetIrqLine(uint32_t gsi, bool level) override;
-  absl::Status SignalMsi(const MsiMessage& message) override;
+  absl::StatusOr<bool> SignalMsi(const MsiMessage& message) override;
   absl::StatusOr<IrqChipState> GetIrqChip() override;
   absl::Status SetIrqChip(const IrqChipState& state) override;
   absl::StatusOr<ClockState> GetClock() override;
@@ -67,6 +69,8 @@ class KvmVm final : public Vm {
   const KvmCapabilities capabilities_;
   Mutex mutex_;
   std::map<uint32_t, MemorySlot> slots_ ABSL_GUARDED_BY(mutex_);
+  uint32_t boot_cpu_ ABSL_GUARDED_BY(mutex_) = 0;
+  ExternalInterrupts* external_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };
 
 }  // namespace touchstone

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "hypervisor/default_irq_routes.h"
 #include "hypervisor/kvm/kvm_hypervisor.h"
 
 namespace touchstone {
@@ -70,6 +71,9 @@ absl::StatusOr<TestGuest> TestGuest::Create(const Options& options) {
   RETURN_IF_ERROR(guest.vm_->SetMemory(
       0, {.size = options.memory_size, .host = memory, .log_dirty = options.log_dirty}));
   if (options.irq_chip) RETURN_IF_ERROR(guest.vm_->CreateIrqChip());
+  if (options.split != nullptr) {
+    RETURN_IF_ERROR(guest.vm_->CreateSplitIrqChip(kIoapicPins, *options.split));
+  }
   ASSIGN_OR_RETURN(const std::vector<CpuidEntry> cpuid, guest.hypervisor_->SupportedCpuid());
   ASSIGN_OR_RETURN(guest.vcpu_, guest.vm_->CreateVcpu(0, cpuid));
   return guest;

@@ -27,6 +27,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "hypervisor/external_interrupts.h"
 #include "hypervisor/hypervisor.h"
 
 // Assembles `text` (AT&T syntax) for `bits` ("16" or "64") under the name `name`.
@@ -54,6 +55,8 @@ class TestGuest {
 
   struct Options {
     bool irq_chip = false;
+    // The chip is split, with these beside it.
+    ExternalInterrupts* split = nullptr;
     bool log_dirty = false;
     // A multiple of 4096, at least 64 KiB.
     uint64_t memory_size = 0x100000;

@@ -21,6 +21,8 @@ class MockVm : public Vm {
   MOCK_METHOD(absl::StatusOr<std::vector<uint64_t>>, TakeDirtyLog, (uint32_t slot), (override));
   MOCK_METHOD(absl::Status, CreateIrqChip, (), (override));
   MOCK_METHOD(absl::Status, SetBootCpu, (uint32_t id), (override));
+  MOCK_METHOD(absl::Status, CreateSplitIrqChip,
+              (uint32_t ioapic_pins, ExternalInterrupts& external), (override));
   MOCK_METHOD(absl::StatusOr<std::unique_ptr<Vcpu>>, CreateVcpu,
               (uint32_t id, absl::Span<const CpuidEntry> cpuid), (override));
   MOCK_METHOD(absl::Status, AddIoEvent, (const IoEvent& io_event, const EventFd& event),
@@ -32,7 +34,7 @@ class MockVm : public Vm {
   MOCK_METHOD(absl::Status, RemoveIrqFd, (uint32_t gsi, const EventFd& trigger), (override));
   MOCK_METHOD(absl::Status, SetIrqRoutes, (absl::Span<const IrqRoute> routes), (override));
   MOCK_METHOD(absl::Status, SetIrqLine, (uint32_t gsi, bool level), (override));
-  MOCK_METHOD(absl::Status, SignalMsi, (const MsiMessage& message), (override));
+  MOCK_METHOD(absl::StatusOr<bool>, SignalMsi, (const MsiMessage& message), (override));
   MOCK_METHOD(absl::StatusOr<IrqChipState>, GetIrqChip, (), (override));
   MOCK_METHOD(absl::Status, SetIrqChip, (const IrqChipState& state), (override));
   MOCK_METHOD(absl::StatusOr<ClockState>, GetClock, (), (override));
