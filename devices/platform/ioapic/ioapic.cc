@@ -108,7 +108,7 @@ uint32_t Ioapic::ReadRegister() const {
       break;
   }
   const size_t half = state_.select - size_t{kIoapicRedirection};
-  if (state_.select < kIoapicRedirection || half >= 2 * kIoapicInputs) return 0;
+  if (state_.select < kIoapicRedirection || half >= size_t{2} * kIoapicInputs) return 0;
   return static_cast<uint32_t>(state_.entries[half / 2] >> (half % 2 * 32));
 }
 
@@ -118,7 +118,7 @@ void Ioapic::WriteRegister(uint32_t value) {
     return;
   }
   const size_t half = state_.select - size_t{kIoapicRedirection};
-  if (state_.select < kIoapicRedirection || half >= 2 * kIoapicInputs) return;
+  if (state_.select < kIoapicRedirection || half >= size_t{2} * kIoapicInputs) return;
   const int shift = half % 2 == 0 ? 0 : 32;
   const uint64_t rest = state_.entries[half / 2] & ~(uint64_t{0xffffffff} << shift);
   WriteEntry(half / 2, rest | uint64_t{value} << shift);
