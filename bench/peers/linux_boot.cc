@@ -59,9 +59,12 @@ std::vector<Peer> Peers(const std::string& touchstone, const std::string& kernel
                                    initramfs,  "--params", kCommandLine, kernel};
   std::vector<std::string> bare = ours;
   bare.insert(bare.end() - 1, {"--no-rng", "--no-balloon"});
+  std::vector<std::string> split = ours;
+  split.insert(split.end() - 1, {"--irqchip", "split"});
   return {
       {"touchstone", std::move(ours)},
-      {"touchstone -", std::move(bare)},  // Without its default virtio devices, as QEMU is here.
+      {"split irqchip", std::move(split)},  // Touchstone with controllers of its own.
+      {"touchstone -", std::move(bare)},    // Without its default virtio devices, as QEMU is here.
       {"QEMU pc", qemu("pc")},
       {"QEMU q35", qemu("q35")},
       {"QEMU microvm", qemu("microvm")},

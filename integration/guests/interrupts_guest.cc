@@ -1,5 +1,5 @@
-// Interrupts: a device's line through the IOAPIC, the PIT, the local APIC's timer, and a message
-// that the host sends when asked.
+// Interrupts: a device's line through the IOAPIC, as an edge and as a level, and through the PICs,
+// the PIT with its port 0x61, the local APIC's timer, and a message that the host sends when asked.
 
 #include "integration/guests/lib/guest.h"
 
@@ -9,7 +9,9 @@ constexpr uint8_t kSerialVector = 0x40;
 constexpr uint8_t kPitVector = 0x41;
 constexpr uint8_t kTimerVector = 0x42;
 constexpr uint8_t kMessageVector = 0x43;
-constexpr uint32_t kSerialGsi = 3;  // COM2
+constexpr uint8_t kLevelVector = 0x44;
+constexpr uint8_t kPicVector = 0x50;  // of the first PIC's input 0
+constexpr uint32_t kSerialGsi = 3;    // COM2
 // The timer is ISA interrupt 0: IOAPIC pin 0 with Touchstone, pin 2 on a PC like QEMU's (MADT
 // override).
 constexpr uint32_t kPitPins[] = {0, 2};
@@ -35,6 +37,64 @@ void Serial() {
   WaitWhileEqual(&counts[kSerialVector], 0);
   Out8(kCom2 + 1, 0);
   Expect("serial interrupt through the IOAPIC", counts[kSerialVector], 1);
+}
+
+// The line falls when IIR is read: only the second of two interrupts does so.
+void LevelLine(uint8_t vector) {
+  if (counts[vector] != 0) In8(kCom2 + 2);
+  Count(vector);
+}
+
+void Level() {
+  SetHandler(kLevelVector, LevelLine);
+  RouteIoapicPin(kSerialGsi, kLevelVector, true);
+  Out8(kCom2 + 1, 0x02);
+  // Not halted: a KVM that emulates sleeps through what the end of an interrupt raises.
+  EnableInterrupts();
+  while (counts[kLevelVector] < 2) In8(kCom2 + 7);
+  DisableInterrupts();
+  Out8(kCom2 + 1, 0);
+  Expect("level interrupt until the line falls", counts[kLevelVector], 2);
+  MaskIoapicPin(kSerialGsi);
+}
+
+// No end of interrupt at the local APIC: it only passes the PICs' through.
+void PicLine(uint8_t vector) {
+  In8(kCom2 + 2);
+  counts[vector] = counts[vector] + 1;
+  Out8(0x20, 0x20);
+}
+
+void Pic() {
+  constexpr uint8_t kVector = kPicVector + kSerialGsi;
+  SetHandler(kVector, PicLine);
+  MmioWrite<uint32_t>(kLapic + 0x350, 0x700);  // LINT0: ExtINT
+  Out8(0x20, 0x11);
+  Out8(0x21, kPicVector);
+  Out8(0x21, 0x04);
+  Out8(0x21, 0x01);
+  Out8(0x21, static_cast<uint8_t>(~(1u << kSerialGsi)));
+  Out8(kCom2 + 1, 0x02);
+  WaitWhileEqual(&counts[kVector], 0);
+  Out8(kCom2 + 1, 0);
+  Expect("serial interrupt through the PIC", counts[kVector], 1);
+  Out8(0x20, 0x0B);  // OCW3: read ISR
+  Expect("in service after its end", In8(0x20), 0);
+  Expect("mask of the PIC", In8(0x21), static_cast<uint8_t>(~(1u << kSerialGsi)));
+  Out8(0x21, 0xFF);
+}
+
+// As kernels calibrate with it: the output of counter 2 rises when it is at its end.
+void Speaker() {
+  Out8(0x61, (In8(0x61) & ~2u) | 1);
+  Out8(0x43, 0xB0);  // counter 2, mode 0
+  Out8(0x42, 11932 & 0xFF);
+  Out8(0x42, 11932 >> 8);  // 10 ms
+  Expect("counter 2's output before its end", In8(0x61) >> 5 & 1, 0);
+  while ((In8(0x61) & 0x20) == 0) {
+  }
+  Out8(0x43, 0xE8);  // read back the status of counter 2
+  Expect("status of counter 2", In8(0x42), 0xB0);
 }
 
 void Pit() {
@@ -70,6 +130,9 @@ void Message() {
 void GuestMain() {
   EnableLapic();
   Serial();
+  Level();
+  Pic();
+  Speaker();
   Pit();
   LocalTimer();
   if (HasWord("message")) Message();

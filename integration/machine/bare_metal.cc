@@ -121,6 +121,7 @@ absl::StatusOr<BareMetalRun> RunBareMetal(const std::string& guest,
   config.mutable_cpus()->set_num_cores(options.cpus);
   config.mutable_mem()->set_size(options.memory_mib);
   if (!options.command_line.empty()) config.add_params(options.command_line);
+  if (options.split_irqchip) config.set_split_irqchip(true);
   AddPort(SerialConfig::SERIAL, com1.writer, config);
   config.mutable_serial(0)->set_console(true);
   if (options.debugcon) AddPort(SerialConfig::DEBUGCON, debug_port.writer, config);

@@ -24,6 +24,8 @@ struct BareMetalOptions {
   bool rom = false;
   // The file of --pflash, if there is one.
   std::string flash;
+  // The interrupt controllers are those of --irqchip split.
+  bool split_irqchip = false;
   // Whether there is a debug port.
   bool debugcon = false;
   // The run is stopped (kStopped) after that time.

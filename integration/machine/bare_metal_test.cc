@@ -44,14 +44,31 @@ TEST(BareMetalTest, TheDebugPortIsOutput) {
   EXPECT_EQ(run->debug_output, "from the debug port\n");
 }
 
-TEST(BareMetalTest, InterruptsArriveFromLinesTimersAndMessages) {
-  const absl::StatusOr<BareMetalRun> run =
-      RunBareMetal("interrupts_guest", {.command_line = "message"});
+// By where the interrupt controllers are: in KVM or here.
+class IrqChipTest : public testing::TestWithParam<bool> {};
 
+TEST_P(IrqChipTest, InterruptsArriveFromLinesTimersAndMessages) {
+  const absl::StatusOr<BareMetalRun> run =
+      RunBareMetal("interrupts_guest", {.command_line = "message", .split_irqchip = GetParam()});
+
+  if (absl::IsUnimplemented(run.status())) GTEST_SKIP() << run.status();
   ASSERT_TRUE(run.ok()) << run.status();
   EXPECT_EQ(run->end, EndOfRun::kPowerOff);
   EXPECT_THAT(run->output, AllOf(Passed(), HasSubstr("ok message-signalled interrupt")));
 }
+
+TEST_P(IrqChipTest, ProcessorsStart) {
+  const absl::StatusOr<BareMetalRun> run =
+      RunBareMetal("smp_guest", {.cpus = 4, .command_line = "cpus=4", .split_irqchip = GetParam()});
+
+  if (absl::IsUnimplemented(run.status())) GTEST_SKIP() << run.status();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_EQ(run->end, EndOfRun::kPowerOff);
+  EXPECT_THAT(run->output, Passed());
+}
+
+INSTANTIATE_TEST_SUITE_P(Places, IrqChipTest, testing::Bool(),
+                         [](const auto& info) { return info.param ? "Split" : "Kernel"; });
 
 class SmpTest : public testing::TestWithParam<uint32_t> {};
 

@@ -83,6 +83,13 @@ std::vector<NamedRange> Reserved(const RunConfig& config) {
   return reserved;
 }
 
+// crosvm.md 1.3.
+void CheckIrqChip(const RunConfig& config, Errors& errors) {
+  if (config.split_irqchip() && config.has_irqchip()) {
+    errors.emplace_back("--split-irqchip and --irqchip exclude each other");
+  }
+}
+
 void CheckVcpus(const RunConfig& config, Errors& errors) {
   // As many as the host has processors, which is not known here.
   if (config.host_cpu_topology() && !config.cpus().has_num_cores()) return;
@@ -105,6 +112,7 @@ void CheckConflicts(const RunConfig& config, Errors& errors) {
   CheckOverlaps(Mappings(config), errors);
   CheckOverlaps(Reserved(config), errors);
   CheckVcpus(config, errors);
+  CheckIrqChip(config, errors);
 }
 
 }  // namespace touchstone

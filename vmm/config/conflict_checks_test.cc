@@ -58,6 +58,13 @@ TEST(CheckConflicts, FindsReservedRangesThatOverlap) {
   EXPECT_THAT(Conflicts("mmio_address_range: 'x'"), IsEmpty());
 }
 
+TEST(CheckConflicts, FindsTwoPlacesForTheInterruptControllers) {
+  EXPECT_THAT(Conflicts("split_irqchip: true irqchip: IRQCHIP_SPLIT"),
+              ElementsAre("--split-irqchip and --irqchip exclude each other"));
+  EXPECT_THAT(Conflicts("split_irqchip: true"), IsEmpty());
+  EXPECT_THAT(Conflicts("irqchip: IRQCHIP_SPLIT"), IsEmpty());
+}
+
 TEST(CheckConflicts, FindsVirtualCpusThatAreNotThere) {
   EXPECT_THAT(Conflicts("cpus { num_cores: 2 } rt_cpus: [1, 2] cpu_affinity: '0=0:5=1-2'"),
               ElementsAre("--rt-cpus: there is no virtual CPU 2, --cpus makes 2",

@@ -52,6 +52,11 @@ void ApplyDefaults(RunConfig& config) {
   if (config.host_cpu_topology() && !config.cpus().has_num_cores()) {
     config.mutable_cpus()->set_num_cores(ReadHostLimits().cpus);
   }
+  // crosvm.md 1.2 row 111. What contradicts it stays, for Validate to refuse.
+  if (config.split_irqchip() && !config.has_irqchip()) {
+    config.set_irqchip(IRQCHIP_SPLIT);
+    config.clear_split_irqchip();
+  }
   const auto& devices = config.serial();
   const bool has_console = std::any_of(devices.begin(), devices.end(),
                                        [](const SerialConfig& serial) { return serial.console(); });

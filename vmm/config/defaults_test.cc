@@ -73,6 +73,16 @@ TEST(LegacyVsock, BecomesTheNewOption) {
   EXPECT_FALSE(by_device.has_cid() || by_device.has_vhost_vsock_device());
 }
 
+TEST(SplitIrqchip, IsAnAlias) {
+  RunConfig config;
+  config.set_split_irqchip(true);
+
+  ApplyDefaults(config);
+
+  EXPECT_EQ(config.irqchip(), IRQCHIP_SPLIT);
+  EXPECT_FALSE(config.has_split_irqchip());
+}
+
 TEST(PlainDefaults, AreThoseOfTheSchema) {
   const RunConfig config;
 

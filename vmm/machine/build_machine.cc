@@ -15,6 +15,8 @@
 #include "base/checked_math.h"
 #include "base/scoped_fd.h"
 #include "base/status.h"
+#include "devices/platform/pit/pit_registers.h"
+#include "hypervisor/default_irq_routes.h"
 #include "vmm/config/address_ranges.h"
 #include "vmm/config/kernel_command_line.h"
 #include "vmm/machine/acpi/acpi_config.h"
@@ -30,6 +32,7 @@
 #include "vmm/machine/firmware_tables.h"
 #include "vmm/machine/memory_policy.h"
 #include "vmm/machine/processors.h"
+#include "vmm/machine/split_irq_chip.h"
 #include "vmm/machine/vcpu_placement.h"
 
 namespace touchstone {
@@ -66,7 +69,8 @@ absl::StatusOr<MemoryLayout> PlanMemory(const RunConfig& config, int physical_bi
 // milliseconds.
 absl::StatusOr<std::unique_ptr<Vm>> CreateVm(Hypervisor& hypervisor, const GuestMemory& memory,
                                              absl::Span<const FileMapping> files,
-                                             const GuestMemory& rom, const Processors& processors) {
+                                             const GuestMemory& rom, const Processors& processors,
+                                             SplitIrqChip* split) {
   ASSIGN_OR_RETURN(std::unique_ptr<Vm> vm, hypervisor.CreateVm());
   uint32_t slot = 0;
   for (const GuestMemory::Region& region : memory.regions()) {
@@ -85,7 +89,11 @@ absl::StatusOr<std::unique_ptr<Vm>> CreateVm(Hypervisor& hypervisor, const Guest
         slot++,
         {.start = region.start, .size = region.size, .host = region.host, .read_only = true}));
   }
-  RETURN_IF_ERROR(vm->CreateIrqChip());
+  if (split != nullptr) {
+    RETURN_IF_ERROR(Annotate(vm->CreateSplitIrqChip(kIoapicPins, *split), "--irqchip split"));
+  } else {
+    RETURN_IF_ERROR(vm->CreateIrqChip());
+  }
   const uint32_t boot_id = processors.apic_ids[processors.boot];
   if (boot_id != 0) RETURN_IF_ERROR(Annotate(vm->SetBootCpu(boot_id), "--cpus"));
   return vm;
@@ -158,12 +166,13 @@ absl::Status CreateVcpus(const RunConfig& config, const Processors& processors, 
                          Machine::Parts& parts) {
   const bool leaky = config.core_scheduling() && HostThreadsLeak();
   const VcpuThread::Targets targets = {parts.ports.get(), parts.mmio.get(), parts.lifecycle.get(),
-                                       parts.pause.get()};
+                                       parts.pause.get(), parts.split.get()};
   for (uint32_t i = 0; i < processors.apic_ids.size(); ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<Vcpu> vcpu,
                      parts.vm->CreateVcpu(processors.apic_ids[i], processors.cpuid[i]));
     RETURN_IF_ERROR(vcpu->SetMsrs(entry.msrs).status());
     if (i == processors.boot) {
+      if (parts.split != nullptr) parts.split->SetBootVcpu(vcpu.get());
       ASSIGN_OR_RETURN(LapicState lapic, vcpu->GetLapic());
       WireLocalInterrupts(lapic);
       RETURN_IF_ERROR(vcpu->SetLapic(lapic));
@@ -197,12 +206,17 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   RETURN_IF_ERROR(ApplyMemoryPolicy(config, parts.memory));
   ASSIGN_OR_RETURN(parts.files, OpenFileMappings(config, layout));
   ASSIGN_OR_RETURN(parts.rom, OpenRom(config));
-  ASSIGN_OR_RETURN(parts.vm,
-                   CreateVm(*host.hypervisor, parts.memory, parts.files, parts.rom, processors));
+  if (config.irqchip() == IRQCHIP_SPLIT) parts.split = std::make_unique<SplitIrqChip>();
+  ASSIGN_OR_RETURN(parts.vm, CreateVm(*host.hypervisor, parts.memory, parts.files, parts.rom,
+                                      processors, parts.split.get()));
 
   parts.ports = std::make_unique<Bus>("port", Bus::kLastPort);
   parts.mmio = std::make_unique<Bus>("MMIO", Bus::kLastMmioAddress);
-  parts.interrupts = std::make_unique<InterruptRouter>(*parts.vm);
+  parts.interrupts = std::make_unique<InterruptRouter>(*parts.vm, parts.split.get());
+  if (parts.split != nullptr) {
+    RETURN_IF_ERROR(
+        parts.split->AddTo(*parts.ports, *parts.mmio, host, parts.interrupts->Connect(kPitIrq)));
+  }
   ASSIGN_OR_RETURN(parts.platform,
                    PlatformDevices::Create(config, host, layout, *parts.ports, *parts.interrupts,
                                            *parts.lifecycle, *parts.pause));

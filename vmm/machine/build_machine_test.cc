@@ -188,6 +188,45 @@ TEST_F(BuildMachineTest, ADeviceWhereTheChipsetIsNamesBoth) {
               HasSubstr("00:01.0 for --stub-pci-device 00:01.0 is taken by ISA bridge of --bios"));
 }
 
+TEST_F(BuildMachineTest, SplitChipHasItsControllersHere) {
+  config_.set_split_irqchip(true);
+  size_t mask = 0, version = 0;
+  hypervisor_.OnVcpu([&](FakeVcpu& vcpu) {
+    vcpu.Script(FakeExit::Out(0x21, 1, 0x5A));
+    mask = vcpu.Script(FakeExit::In(0x21, 1));
+    vcpu.Script(FakeExit::MmioWrite(0xFEC00000, 4, 1));
+    version = vcpu.Script(FakeExit::MmioRead(0xFEC00010, 4));
+    // COM1's interrupt: a level there, whose end is told.
+    vcpu.Script(FakeExit::MmioWrite(0xFEC00000, 4, 0x18));
+    vcpu.Script(FakeExit::MmioWrite(0xFEC00010, 4, 0x8041));
+    vcpu.Script(FakeExit::Out(0x3F9, 1, 0x02));
+    vcpu.Script(FakeExit::Other(EndOfInterruptExit{0x41}));
+    vcpu.Script(FakeExit::Out(kPm1Control, 2, kSoftOff));
+  });
+
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  Run(**machine);
+
+  EXPECT_EQ((*machine)->lifecycle().end(), EndOfRun::kPowerOff);
+  EXPECT_EQ(hypervisor_.vm()->split_pins(), 24);
+  EXPECT_EQ(hypervisor_.vm()->vcpu(0)->AnswerValue(mask), 0x5A);
+  EXPECT_EQ(hypervisor_.vm()->vcpu(0)->AnswerValue(version), 0x170011);
+  const FakeInterrupt sent = {.gsi = std::nullopt, .target = MsiMessage{0xFEE00000, 0xC041}};
+  EXPECT_THAT(hypervisor_.vm()->irq_chip().TakeInterrupts(), testing::ElementsAre(sent, sent));
+}
+
+TEST_F(BuildMachineTest, KernelChipIsTheDefault) {
+  hypervisor_.OnVcpu([](FakeVcpu& vcpu) { vcpu.Script(FakeExit::Out(kPm1Control, 2, kSoftOff)); });
+
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  Run(**machine);
+
+  EXPECT_TRUE(hypervisor_.vm()->has_irq_chip());
+  EXPECT_EQ(hypervisor_.vm()->split_pins(), std::nullopt);
+}
+
 struct ResetWay {
   uint16_t port;
   uint8_t value;

@@ -12,9 +12,30 @@
 #include "hypervisor/default_irq_routes.h"
 
 namespace touchstone {
+
 void InterruptRouter::Gsi::Set(bool level) {
+  if (split_ != nullptr) return split_->SetInput(gsi_, level);
   if (absl::Status status = vm_.SetIrqLine(gsi_, level); !status.ok()) {
     LOG(kError, "irq", "set GSI %d to %d: %s", gsi_, level, std::string(status.message()));
+  }
+}
+
+bool InterruptRouter::LocalApics::Deliver(const IoapicMessage& message) {
+  const absl::StatusOr<bool> taken = router_.vm_.SignalMsi({message.address, message.data});
+  if (!taken.ok()) LOG(kError, "irq", "message: %s", std::string(taken.status().message()));
+  return taken.value_or(false);
+}
+
+void InterruptRouter::LocalApics::Watch(int input, const std::optional<IoapicMessage>& message) {
+  const auto gsi = static_cast<uint32_t>(input);
+  MutexLock lock(router_.mutex_);
+  if (message.has_value()) {
+    router_.levels_[gsi] = {message->address, message->data};
+  } else {
+    router_.levels_.erase(gsi);
+  }
+  if (absl::Status status = router_.Publish(); !status.ok()) {
+    LOG(kError, "irq", "route GSI %d: %s", gsi, std::string(status.message()));
   }
 }
 
@@ -40,9 +61,10 @@ class InterruptRouter::Message final : public MsiRoute {
   const EventFd trigger_;
 };
 
-InterruptRouter::InterruptRouter(Vm& vm, uint32_t max_messages)
-    : vm_(vm), max_messages_(max_messages) {
-  for (uint32_t gsi = 0; gsi < kIoapicPins; ++gsi) pins_.emplace_back(vm, gsi);
+InterruptRouter::InterruptRouter(Vm& vm, SplitIrqChip* split, uint32_t max_messages)
+    : vm_(vm), split_(split), max_messages_(max_messages) {
+  for (uint32_t gsi = 0; gsi < kIoapicPins; ++gsi) pins_.emplace_back(vm, split, gsi);
+  if (split != nullptr) split->ConnectIoapic(local_apics_);
 }
 
 IrqLine& InterruptRouter::Connect(uint32_t gsi) {
@@ -88,7 +110,9 @@ void InterruptRouter::RemoveMessage(uint32_t gsi) {
 }
 
 absl::Status InterruptRouter::Publish() {
-  std::vector<IrqRoute> routes = DefaultIrqRoutes();
+  std::vector<IrqRoute> routes;
+  if (split_ == nullptr) routes = DefaultIrqRoutes();
+  for (const auto& [gsi, message] : levels_) routes.push_back({gsi, message});
   for (const auto& [gsi, message] : messages_) routes.push_back({gsi, message});
   return vm_.SetIrqRoutes(routes);
 }

@@ -4,6 +4,10 @@
 //   GSI 0-15   the same pin of the PICs and of the IOAPIC, 16-23 of the IOAPIC alone
 //   GSI 24-    message-signalled interrupts, one each
 //
+// With a split chip the lines drive its controllers, whose IOAPIC's messages go to the hypervisor,
+// and the routes of GSI 0-23 are those of its level-triggered interrupts, so that their ends are
+// told.
+//
 // Thread-safe. Routes must not outlive the router, nor the router the VM.
 
 #ifndef TOUCHSTONE_VMM_MACHINE_INTERRUPT_ROUTER_H_
@@ -13,6 +17,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -21,15 +26,18 @@
 #include "devices/irq/irq_line.h"
 #include "devices/irq/msi_target.h"
 #include "devices/irq/shared_irq_line.h"
+#include "devices/platform/ioapic/ioapic_target.h"
 #include "hypervisor/default_irq_routes.h"
 #include "hypervisor/vm.h"
+#include "vmm/machine/split_irq_chip.h"
 
 namespace touchstone {
 
 class InterruptRouter final : public MsiTarget {
  public:
   // Borrows `vm`. KVM limits a VM to 4096 routes; `max_messages` of them may be messages.
-  explicit InterruptRouter(Vm& vm, uint32_t max_messages = 2048);
+  // With `split`, connects its IOAPIC and borrows it too.
+  explicit InterruptRouter(Vm& vm, SplitIrqChip* split = nullptr, uint32_t max_messages = 2048);
 
   // A new input of this GSI, valid for as long as the router. Inputs of one GSI are a wired OR: it
   // is high while any of them is. REQUIRES: gsi < kIoapicPins.
@@ -38,18 +46,29 @@ class InterruptRouter final : public MsiTarget {
   absl::StatusOr<std::unique_ptr<MsiRoute>> Route(uint64_t address, uint32_t data) override;
 
  private:
-  // One GSI's input at the hypervisor.
+  // One GSI's input at the hypervisor or the split chip.
   class Gsi final : public IrqLine {
    public:
-    Gsi(Vm& vm, uint32_t gsi) : vm_(vm), gsi_(gsi) {}
+    Gsi(Vm& vm, SplitIrqChip* split, uint32_t gsi) : vm_(vm), split_(split), gsi_(gsi) {}
     void Set(bool level) override;
 
    private:
     Vm& vm_;
+    SplitIrqChip* const split_;
     const uint32_t gsi_;
   };
+  // Where the split chip's IOAPIC sends.
+  class LocalApics final : public IoapicTarget {
+   public:
+    explicit LocalApics(InterruptRouter& router) : router_(router) {}
+    bool Deliver(const IoapicMessage& message) override;
+    void Watch(int input, const std::optional<IoapicMessage>& message) override;
+
+   private:
+    InterruptRouter& router_;
+  };
   struct Pin {
-    Pin(Vm& vm, uint32_t gsi) : line(vm, gsi), shared(line) {}
+    Pin(Vm& vm, SplitIrqChip* split, uint32_t gsi) : line(vm, split, gsi), shared(line) {}
     Gsi line;
     SharedIrqLine shared;
   };
@@ -60,10 +79,13 @@ class InterruptRouter final : public MsiTarget {
   absl::Status Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Vm& vm_;
+  SplitIrqChip* const split_;
+  LocalApics local_apics_{*this};
   const uint32_t max_messages_;
   std::list<Pin> pins_;  // by GSI; fixed from the constructor on
   Mutex mutex_;
   std::map<uint32_t, MsiMessage> messages_ ABSL_GUARDED_BY(mutex_);
+  std::map<uint32_t, MsiMessage> levels_ ABSL_GUARDED_BY(mutex_);  // of the split chip, by GSI
 };
 
 }  // namespace touchstone

@@ -121,7 +121,7 @@ TEST_F(InterruptRouterTest, KeepsThePinsBesideTheMessages) {
 }
 
 TEST_F(InterruptRouterTest, TooManyMessagesAreAnError) {
-  InterruptRouter router(*vm_, /*max_messages=*/1);
+  InterruptRouter router(*vm_, nullptr, /*max_messages=*/1);
   auto first = router.Route(kAddress, 0x41);
   ASSERT_TRUE(first.ok());
 
@@ -136,7 +136,7 @@ TEST(InterruptRouterErrorTest, ARefusedTableGivesTheGsiBack) {
   EXPECT_CALL(vm, SetIrqRoutes(_))
       .WillOnce(Return(absl::InternalError("no table")))
       .WillRepeatedly(Return(absl::OkStatus()));
-  InterruptRouter router(vm, /*max_messages=*/1);
+  InterruptRouter router(vm, nullptr, /*max_messages=*/1);
 
   const auto refused = router.Route(kAddress, 0x41);
   const auto accepted = router.Route(kAddress, 0x41);
@@ -150,7 +150,7 @@ TEST(InterruptRouterErrorTest, ARefusedTriggerGivesTheGsiBack) {
   EXPECT_CALL(vm, AddIrqFd(24, _, nullptr))
       .WillOnce(Return(absl::InternalError("no irqfd")))
       .WillOnce(Return(absl::OkStatus()));
-  InterruptRouter router(vm, /*max_messages=*/1);
+  InterruptRouter router(vm, nullptr, /*max_messages=*/1);
 
   const auto refused = router.Route(kAddress, 0x41);
   const auto accepted = router.Route(kAddress, 0x41);

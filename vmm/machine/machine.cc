@@ -46,6 +46,7 @@ absl::Status Machine::MakeRealtime() {
 void Machine::Stop() {
   for (std::unique_ptr<VcpuThread>& vcpu : parts_.vcpus) vcpu->Stop();
   parts_.virtio->Stop();
+  if (parts_.split != nullptr) parts_.split->SetBootVcpu(nullptr);
   parts_.platform->FlushOutputs();
 }
 

@@ -24,6 +24,7 @@
 #include "vmm/machine/pause_gate.h"
 #include "vmm/machine/pci_devices.h"
 #include "vmm/machine/platform_devices.h"
+#include "vmm/machine/split_irq_chip.h"
 #include "vmm/machine/vcpu_thread.h"
 #include "vmm/machine/virtio_devices.h"
 
@@ -37,7 +38,8 @@ class Machine {
     std::unique_ptr<PauseGate> pause;
     GuestMemory memory;
     std::vector<FileMapping> files;
-    GuestMemory rom;  // Apart: no device reaches it. Empty without --bios.
+    GuestMemory rom;                      // Apart: no device reaches it. Empty without --bios.
+    std::unique_ptr<SplitIrqChip> split;  // Null when the hypervisor has it all.
     std::unique_ptr<Vm> vm;
     std::unique_ptr<Bus> ports;
     std::unique_ptr<Bus> mmio;

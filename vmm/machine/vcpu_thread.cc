@@ -92,6 +92,11 @@ bool VcpuThread::Dispatch(const VcpuExit& exit) {
     }
     return true;
   }
+  if (const auto* end = std::get_if<EndOfInterruptExit>(&exit);
+      end != nullptr && targets_.split != nullptr) {
+    targets_.split->EndOfInterrupt(end->vector);
+    return true;
+  }
   if (std::holds_alternative<ShutdownExit>(exit)) {
     LOG(kInfo, "vcpu", "vCPU %d: triple fault", index_);
     targets_.lifecycle->End(EndOfRun::kTripleFault);

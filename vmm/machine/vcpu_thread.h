@@ -16,6 +16,7 @@
 #include "hypervisor/vcpu.h"
 #include "vmm/machine/lifecycle.h"
 #include "vmm/machine/pause_gate.h"
+#include "vmm/machine/split_irq_chip.h"
 #include "vmm/machine/vcpu_placement.h"
 
 namespace touchstone {
@@ -28,6 +29,7 @@ class VcpuThread {
     Bus* mmio;
     Lifecycle* lifecycle;
     PauseGate* pause;
+    SplitIrqChip* split = nullptr;  // unless the interrupt controllers are the hypervisor's
   };
 
   VcpuThread(std::unique_ptr<Vcpu> vcpu, uint32_t index, const Targets& targets,

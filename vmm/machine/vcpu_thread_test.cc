@@ -77,6 +77,14 @@ TEST_F(VcpuThreadTest, ReadsAreAnswered) {
   EXPECT_EQ(vcpu_->AnswerValue(load), 0x2120);
 }
 
+TEST_F(VcpuThreadTest, AnEndOfInterruptThatNobodyAskedForIsACrash) {
+  vcpu_->Script(FakeExit::Other(EndOfInterruptExit{0x41}));
+
+  RunToEnd();
+
+  EXPECT_EQ(lifecycle_.end(), EndOfRun::kCrash);
+}
+
 TEST_F(VcpuThreadTest, UnclaimedReadsAreAllOnes) {
   const size_t in = vcpu_->Script(FakeExit::In(0x200, 4));
   const size_t load = vcpu_->Script(FakeExit::MmioRead(0xE0000000, 8));
