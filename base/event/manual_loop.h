@@ -14,9 +14,9 @@
 #include <poll.h>
 
 #include <cstdint>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/event/callback_loop.h"
@@ -56,8 +56,8 @@ class ManualLoop final : public CallbackLoop {
   int RunReady(int budget) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // What the last turn polled; kept for its memory.
-  std::vector<pollfd> polled_ ABSL_GUARDED_BY(mutex_);
-  std::vector<uint32_t> generations_ ABSL_GUARDED_BY(mutex_);
+  absl::InlinedVector<pollfd, 8> polled_ ABSL_GUARDED_BY(mutex_);
+  absl::InlinedVector<uint32_t, 8> generations_ ABSL_GUARDED_BY(mutex_);
   FakeClock clock_;
 };
 

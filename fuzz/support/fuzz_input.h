@@ -23,6 +23,7 @@ namespace touchstone {
 class FuzzInput {
  public:
   FuzzInput(const uint8_t* data, size_t size) : rest_(data, size) {}
+  explicit FuzzInput(absl::Span<const uint8_t> bytes) : rest_(bytes) {}
 
   [[nodiscard]] bool empty() const { return rest_.empty(); }
   [[nodiscard]] size_t size() const { return rest_.size(); }

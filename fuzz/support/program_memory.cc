@@ -1,41 +1,42 @@
 #include "fuzz/support/program_memory.h"
 
-#include <bit>
-#include <vector>
-
 #include "base/log.h"
 
 namespace touchstone {
 namespace {
 
+constexpr uint64_t kSecondRegion = 0x14000;
 constexpr uint64_t kTables = 0x50000;
 
 }  // namespace
 
+void WipeTouched(const GuestMemory& memory) {
+  for (const GuestMemory::Region& region : memory.regions()) {
+    bool any = false;
+    for (uint64_t at = 0; at < region.size;) {
+      uint64_t end = at;
+      while (end < region.size && region.dirty->IsDirty(end)) end += kGuestPageSize;
+      if (end > at) {
+        CHECK(memory.Fill(region.start + at, end - at, 0).ok());
+        any = true;
+      }
+      at = end + kGuestPageSize;
+    }
+    if (any) region.dirty->Take();
+  }
+}
+
 const GuestMemory& ProgramMemory::Shared() {
   static const GuestMemory& memory =
-      *new GuestMemory(GuestMemory::Create({{GuestAddress{0}, 0x20000},
-                                            {GuestAddress{0x20000}, 0x20000},
+      *new GuestMemory(GuestMemory::Create({{GuestAddress{0}, kSecondRegion},
+                                            {GuestAddress{kSecondRegion}, kSize - kSecondRegion},
                                             {GuestAddress{kTables}, kMaxTables * kMaxTable}},
                                            {.track_dirty = true})
                            .value());
   return memory;
 }
 
-ProgramMemory::~ProgramMemory() {
-  for (const GuestMemory::Region& region : memory_.regions()) {
-    const std::vector<uint64_t> dirty = region.dirty->Take();
-    bool any = false;
-    for (size_t word = 0; word < dirty.size(); ++word) {
-      for (uint64_t bits = dirty[word]; bits != 0; bits &= bits - 1) {
-        const uint64_t page = 64 * word + static_cast<uint64_t>(std::countr_zero(bits));
-        CHECK(memory_.Fill(region.start + page * kGuestPageSize, kGuestPageSize, 0).ok());
-        any = true;
-      }
-    }
-    if (any) region.dirty->Take();
-  }
-}
+ProgramMemory::~ProgramMemory() { WipeTouched(memory_); }
 
 GuestAddress ProgramMemory::Place(uint64_t size) {
   if (next_ + size > kBuffersEnd) next_ = kBuffers;

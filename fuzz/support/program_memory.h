@@ -2,8 +2,11 @@
 // touched it.
 //
 //   0x00000  rings, 4 KiB each        0x10000  buffers, one after the other, then from the start
-//   0x20000  a second region, which adjoins the first
-//   0x40000  nothing                  0x50000  a third region, 32 KiB: indirect tables
+//   0x14000  a second region, which adjoins the first
+//   0x18000  nothing                  0x50000  a third region, 32 KiB: indirect tables
+//
+// Small, as a program that fills large buffers tells little for its time. More than there is in one
+// piece is there in a chain, whose buffers may be on top of each other.
 //
 // What a system call stored is wiped when it was committed, as dirty tracking wants it too.
 // Thread-compatible; one at a time.
@@ -16,6 +19,9 @@
 #include "base/memory/guest_memory.h"
 
 namespace touchstone {
+
+// Makes every page 0 that was written to since the last time. REQUIRES: tracks what is dirty.
+void WipeTouched(const GuestMemory& memory);
 
 class ProgramMemory {
  public:
@@ -34,6 +40,7 @@ class ProgramMemory {
   // Room for an indirect table, which no other has. REQUIRES: called kMaxTables times at most, and
   // size <= kMaxTable.
   GuestAddress PlaceTable(uint64_t size);
+  static constexpr uint64_t kSize = 0x18000;  // Below the tables.
   static constexpr uint64_t kMaxTable = 1024;
   static constexpr uint64_t kMaxTables = 32;
 
@@ -44,7 +51,7 @@ class ProgramMemory {
   uint64_t next_ = kBuffers;
   uint64_t tables_ = 0;
   static constexpr uint64_t kBuffers = 0x10000;
-  static constexpr uint64_t kBuffersEnd = 0x40000;
+  static constexpr uint64_t kBuffersEnd = kSize;
 };
 
 }  // namespace touchstone

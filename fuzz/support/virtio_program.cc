@@ -22,21 +22,42 @@ constexpr uint64_t kRingFeatures =
     kVirtioIndirectDescriptors | kVirtioEventIndex | kVirtioPackedRing;
 constexpr uint64_t kCommonFeatures = kRingFeatures | kVirtioVersion1 | kVirtioRingReset;
 constexpr uint16_t kMaxQueues = 16;
-// A program does no more than this: many short ones find more than a few long ones, and what comes
-// of a ring's end comes soon in a ring of one or two entries.
-constexpr int kMaxOperations = 32;
-static_assert(kMaxOperations <= ProgramMemory::kMaxTables);
+constexpr size_t kMaxBytes = 512;
+// What the operations of a program cost together, 1 being about a microsecond: many short programs
+// find more than a few long ones, and what comes of a ring's end comes soon in a ring of one or two
+// entries.
+constexpr uint64_t kMaxCost = 32;
+static_assert(kMaxCost <= ProgramMemory::kMaxTables);
+// Of buffers, which are copied or sorted.
+constexpr uint64_t kBytesPerCost = 1024;
+
+constexpr uint64_t CostOf(uint8_t operation) {
+  switch (operation) {
+    case 0:
+      return 2;
+    case 8:
+    case 9:
+      return 4;
+    case 10:
+      return 8;
+    default:
+      return 1;
+  }
+}
 
 class Program {
  public:
   Program(const DeviceKit& kit, FuzzInput input, const VirtioProgramOptions& options)
-      : kit_(kit), input_(input), first_(FuzzInput(input).U8()), options_(options) {
+      : kit_(kit),
+        input_(input.Bytes(kMaxBytes)),
+        first_(FuzzInput(input_).U8()),
+        options_(options) {
     MakeDevice();
   }
 
   void Run() {
     Start();
-    for (int i = 0; i < kMaxOperations && !input_.empty(); ++i) Step(input_.U8());
+    while (cost_ < kMaxCost && !input_.empty()) Step(input_.U8());
     Finish();
   }
 
@@ -114,9 +135,11 @@ class Program {
   }
 
   void Step(uint8_t code) {
+    const uint8_t operation = code & 15;
     const uint8_t arg = code >> 4;
     const uint16_t queue = arg % queue_count_;
-    switch (code & 15) {
+    cost_ += CostOf(operation);
+    switch (operation) {
       case 0:
         return SendRequest(arg);
       case 1:
@@ -230,7 +253,12 @@ class Program {
   void SendChain(uint16_t queue) {
     const uint8_t count = input_.U8();
     ProgramQueue::Chain chain;
-    for (int i = 0; i <= count % 8; ++i) chain.push_back(TakeBuffer(queue));
+    for (int i = 0; i <= count % 8; ++i) {
+      chain.push_back(TakeBuffer(queue));
+      // More than there is costs nothing: it is refused.
+      const uint64_t size = chain.back().size;
+      if (size < ProgramMemory::kSize) cost_ += size / kBytesPerCost;
+    }
     Queue(queue).Send(memory_, chain, count >= 128);
   }
 
@@ -332,6 +360,7 @@ class Program {
   uint16_t queue_count_ = 0;
   uint64_t features_ = 0;
   uint8_t size_code_ = 0;
+  uint64_t cost_ = 0;
   bool hostile_ = false;
   std::array<std::optional<ProgramQueue>, kMaxQueues> queues_;
 };

@@ -3,7 +3,8 @@
 //
 // Program: ring 1, features 2, size 1; then operations, each a byte and its operands. The byte's
 // low half is the operation, its high half the `arg`. What is missing at the end of the program is
-// 0; what follows the 32nd operation is not read.
+// 0. What follows byte 512 is not read, and nothing is once the operations have cost 32: each costs
+// 1, or what the table says, and a chain 1 more for each KiB.
 //
 //   ring      bit 0 EVENT_IDX, 1 INDIRECT_DESC, 2 PACKED, where the device offers them; the first
 //             one chooses host and kit too
@@ -12,7 +13,7 @@
 //
 //   op            operands                         effect
 //   0 request     number, patches, 2 a patch       a request of the kit, with readable bytes
-//                                                  patched (offset, value); kicked and served
+//     (2)                                          patched (offset, value); kicked and served
 //                                                  unless arg is odd
 //   1 chain       count, then buffers              a chain on queue arg: count % 8 + 1 buffers,
 //                                                  indirect if count >= 128 (buffer: TakeBuffer)
@@ -24,9 +25,9 @@
 //   5 turn                                         the loop runs until it is idle
 //   6 read        offset 2, size 1                 of the configuration
 //   7 write       offset 1, arg + 1 bytes          of the configuration
-//   8 restart                                      queue arg stops and starts where it was
-//   9 reset       ring, features, size             and a driver that negotiates these
-//  10 state       size, bytes                      saved and restored; bytes restored (arg odd)
+//   8 restart (4)                                  queue arg stops and starts where it was
+//   9 reset (4)   ring, features, size             and a driver that negotiates these
+//  10 state (8)   size, bytes                      saved and restored; bytes restored (arg odd)
 //  11 time        exponent                         2^(exponent % 36) ns pass
 //  12 host        size, bytes                      TestDevice::HostEvent of kind arg
 //  13 poke        address 2, arg + 1 bytes         memory at 4 * address
@@ -39,9 +40,9 @@
 // Always checked: what the device returns was sent and says no more than there was room; a queue
 // that stops has nothing in flight; a state is restored whole or refused without effect.
 //
-// A program runs on static memory that is wiped only where it was touched, and on eventfds that are
-// lent and need no system calls (quick_event_fds.cc), so that the device's own work is most of what
-// an execution costs.
+// A program runs on static memory that is wiped only where it was touched, and on descriptors that
+// are lent and need no system calls (quick_descriptors.cc), so that the device's own work is most
+// of what an execution costs.
 
 #ifndef TOUCHSTONE_FUZZ_SUPPORT_VIRTIO_PROGRAM_H_
 #define TOUCHSTONE_FUZZ_SUPPORT_VIRTIO_PROGRAM_H_

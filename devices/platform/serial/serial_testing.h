@@ -19,13 +19,18 @@
 
 namespace touchstone {
 
-// Keeps what is written. SetCapacity makes it congest. Thread-safe.
+// Keeps what is written, or its size at least. SetCapacity makes it congest. Thread-safe.
 class FakeOutput final : public SerialOutput {
  public:
+  enum class Keeps { kText, kSize };
+
+  explicit FakeOutput(Keeps keeps = Keeps::kText) : keeps_(keeps) {}
+
   bool Write(absl::Span<const uint8_t> bytes) override {
     MutexLock lock(mutex_);
-    const size_t taken = std::min(bytes.size(), capacity_ - std::min(capacity_, text_.size()));
-    text_.append(bytes.begin(), bytes.begin() + taken);
+    const size_t taken = std::min(bytes.size(), capacity_ - std::min(capacity_, size_));
+    if (keeps_ == Keeps::kText) text_.append(bytes.begin(), bytes.begin() + taken);
+    size_ += taken;
     dropped_ += bytes.size() - taken;
     return HasRoom();
   }
@@ -35,7 +40,7 @@ class FakeOutput final : public SerialOutput {
   }
   size_t Room() override {
     MutexLock lock(mutex_);
-    return HasRoom() ? capacity_ - text_.size() : 0;
+    return HasRoom() ? capacity_ - size_ : 0;
   }
   void OnReady(EventLoop::Callback callback) override {
     MutexLock lock(mutex_);
@@ -46,6 +51,11 @@ class FakeOutput final : public SerialOutput {
   [[nodiscard]] std::string text() const {
     MutexLock lock(mutex_);
     return text_;
+  }
+  // What text() has, or would have.
+  [[nodiscard]] size_t size() const {
+    MutexLock lock(mutex_);
+    return size_;
   }
   [[nodiscard]] size_t dropped() const {
     MutexLock lock(mutex_);
@@ -66,17 +76,20 @@ class FakeOutput final : public SerialOutput {
     {
       MutexLock lock(mutex_);
       text_.clear();
+      size_ = 0;
     }
     if (on_ready_ != nullptr) on_ready_();
   }
 
  private:
   bool HasRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return capacity_ - std::min(capacity_, text_.size()) >= kBurst;
+    return capacity_ - std::min(capacity_, size_) >= kBurst;
   }
 
+  const Keeps keeps_;
   mutable Mutex mutex_;
   std::string text_ ABSL_GUARDED_BY(mutex_);
+  size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t capacity_ ABSL_GUARDED_BY(mutex_) = SIZE_MAX;
   size_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
   EventLoop::Callback on_ready_;  // set while the device is set up and torn down only

@@ -28,13 +28,18 @@ class PageBatch {
 
   [[nodiscard]] bool full() const { return size_ == kCapacity; }
   // REQUIRES: !full().
-  void Add(uint32_t frame) { frames_[size_++] = frame; }
+  void Add(uint32_t frame) {
+    // The same page over and over again costs little.
+    if (size_ > 0 && frames_[size_ - 1] == frame) return;
+    frames_[size_++] = frame;
+  }
 
   // The ranges in the order of their addresses; forgets all pages. Pages that were added twice are
   // there once.
   std::vector<GuestMemory::RegionSpec> TakeRanges() {
     std::vector<GuestMemory::RegionSpec> ranges;
-    std::sort(frames_.begin(), frames_.begin() + size_);
+    const auto end_of_frames = frames_.begin() + size_;
+    if (!std::is_sorted(frames_.begin(), end_of_frames)) std::sort(frames_.begin(), end_of_frames);
     for (size_t i = 0; i < size_;) {
       const uint64_t first = frames_[i];
       uint64_t end = first + 1;

@@ -49,6 +49,7 @@ Block::Block(EventLoop& loop, BlockDisk disk, MakeIo make_io, std::vector<EventL
       disk_(std::move(disk)),
       more_loops_(std::move(more_loops)) {
   CHECK(disk_.queues >= 1 && disk_.id.size() <= kBlockIdSize);
+  queues_.reserve(disk_.queues);
   for (uint16_t queue = 0; queue < disk_.queues; ++queue) {
     queues_.push_back(std::make_unique<BlockQueue>(
         disk_, stats_, LoopOf(queue), [make_io, queue] { return make_io(queue); },

@@ -67,6 +67,7 @@ Console::Console(EventLoop& loop, Kind kind, std::vector<Port> ports)
   CHECK(!ports.empty() && ports.size() <= kMaxPorts);
   CHECK(kind == Kind::kPorts || ports.size() == 1);
   MutexLock lock(mutex_);
+  ports_.reserve(ports.size());
   for (Port& port : ports) {
     const auto index = static_cast<uint32_t>(ports_.size());
     ports_.push_back(std::make_unique<ConsolePort>(std::move(port.host)));

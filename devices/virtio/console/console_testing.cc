@@ -64,15 +64,19 @@ int Terminal() {
 
 }  // namespace
 
-FakeConsole::FakeConsole(EventLoop& loop, Console::Kind kind) {
+FakeConsole::FakeConsole(EventLoop& loop, Console::Kind kind, FakeOutput::Keeps keeps) {
+  constexpr size_t kMostPorts = 2;
+  outputs.reserve(kMostPorts);
+  inputs.reserve(kMostPorts);
   std::vector<Console::Port> ports;
-  ports.push_back(MakePort({.name = "", .console = true}));
-  if (kind == Console::Kind::kPorts) ports.push_back(MakePort({.name = "data"}));
+  ports.reserve(kMostPorts);
+  ports.push_back(MakePort({.name = "", .console = true}, keeps));
+  if (kind == Console::Kind::kPorts) ports.push_back(MakePort({.name = "data"}, keeps));
   device = std::make_unique<Console>(loop, kind, std::move(ports));
 }
 
-Console::Port FakeConsole::MakePort(ConsoleControl::Port description) {
-  auto output = std::make_unique<FakeOutput>();
+Console::Port FakeConsole::MakePort(ConsoleControl::Port description, FakeOutput::Keeps keeps) {
+  auto output = std::make_unique<FakeOutput>(keeps);
   auto input = std::make_unique<FakeInput>();
   outputs.push_back(output.get());
   inputs.push_back(input.get());
@@ -88,7 +92,7 @@ void ConsoleUnderTest::HostEvent(uint8_t kind, absl::Span<const uint8_t> bytes) 
       fake_.inputs.back()->Type({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
       return;
     case 1:
-      return output.SetCapacity(output.text().size() + size_t{16} * at(0));
+      return output.SetCapacity(output.size() + size_t{16} * at(0));
     case 2:
       output.SetCapacity(SIZE_MAX);
       return output.Drain();

@@ -22,19 +22,21 @@ namespace touchstone {
 // The device, and the host's side of each port: one without control messages, or with kPorts a
 // console and a channel called "data".
 struct FakeConsole {
-  FakeConsole(EventLoop& loop, Console::Kind kind);
+  FakeConsole(EventLoop& loop, Console::Kind kind,
+              FakeOutput::Keeps keeps = FakeOutput::Keeps::kText);
 
   std::vector<FakeOutput*> outputs;
   std::vector<FakeInput*> inputs;
   std::unique_ptr<Console> device;
 
  private:
-  Console::Port MakePort(ConsoleControl::Port description);
+  Console::Port MakePort(ConsoleControl::Port description, FakeOutput::Keeps keeps);
 };
 
 class ConsoleUnderTest final : public TestDevice {
  public:
-  ConsoleUnderTest(ManualLoop& loop, Console::Kind kind) : fake_(loop, kind) {}
+  ConsoleUnderTest(ManualLoop& loop, Console::Kind kind)
+      : fake_(loop, kind, FakeOutput::Keeps::kSize) {}
 
   [[nodiscard]] VirtioDevice& device() override { return *fake_.device; }
   void HostEvent(uint8_t kind, absl::Span<const uint8_t> bytes) override;

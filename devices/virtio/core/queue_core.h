@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/base/attributes.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
 #include "base/memory/guest_memory.h"
 #include "devices/virtio/core/chain_slot.h"
@@ -94,7 +95,7 @@ class QueueCore {
   std::vector<uint64_t> ids_;           // Bit n: id n is in flight.
   const uint32_t size_;
   uint32_t slot_count_ = 0;
-  std::vector<std::unique_ptr<ChainSlot[]>> slots_;
+  absl::InlinedVector<std::unique_ptr<ChainSlot[]>, 1> slots_;  // Few queues need more.
   QueueStats stats_;
 };
 

@@ -16,8 +16,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -132,7 +132,7 @@ class FakeNetPort final : public NetPort {
   void Abandon() override { ++abandoned; }
   [[nodiscard]] int fd() const override { return descriptor_.fd(); }
 
-  std::deque<Frame> arriving;
+  std::list<Frame> arriving;  // An empty one has no memory: fuzzers make many ports.
   std::vector<Frame> sent;
   bool keep_sent = true;
   NetResult receive_result = NetResult::kDone;  // kDone, kFailed or kGone.
@@ -152,6 +152,7 @@ class FakeNetBackend final : public NetBackend {
   explicit FakeNetBackend(size_t pairs = 1, uint64_t offloads = kAllOffloads,
                           std::optional<uint16_t> mtu = 1500)
       : offloads_(offloads), mtu_(mtu) {
+    ports_.reserve(pairs);
     for (size_t i = 0; i < pairs; ++i) ports_.push_back(std::make_unique<FakeNetPort>());
   }
 

@@ -76,6 +76,8 @@ Net::Net(std::unique_ptr<NetBackend> backend, Options options, EventLoop& loop)
       mac_(options.mac) {
   CHECK(backend_->pairs() > 0 && backend_->pairs() <= kNetMaxPairs);
   filter_.mac = options_.mac;
+  receivers_.reserve(backend_->pairs());
+  transmitters_.reserve(backend_->pairs());
   for (size_t pair = 0; pair < backend_->pairs(); ++pair) {
     const auto receive = static_cast<uint16_t>(2 * pair);
     const auto transmit = static_cast<uint16_t>(2 * pair + 1);

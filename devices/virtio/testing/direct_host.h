@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "base/event_fd.h"
 #include "devices/virtio/core/virtio_device.h"
 #include "devices/virtio/testing/virtio_host.h"
@@ -54,13 +55,14 @@ class DirectHost final : public VirtioHost {
 
   VirtioDevice& device_;
   const GuestMemory memory_;
-  Kicks kicks_;
+  // Few queues need no memory of their own: fuzzers make many hosts.
+  absl::InlinedVector<std::shared_ptr<const EventFd>, 8> kicks_;
   RecordingInterrupt interrupt_;
   uint64_t features_ = 0;
   bool ready_ = false;
   bool failed_ = false;
   int broken_before_ = 0;  // When the last reset was.
-  std::vector<std::optional<Pending>> pending_;
+  absl::InlinedVector<std::optional<Pending>, 8> pending_;
 };
 
 }  // namespace touchstone

@@ -4,9 +4,9 @@
 #define TOUCHSTONE_DEVICES_VIRTIO_TESTING_RECORDING_INTERRUPT_H_
 
 #include <cstdint>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
 #include "base/mutex.h"
 #include "devices/virtio/core/virtio_interrupt.h"
 
@@ -50,15 +50,17 @@ class RecordingInterrupt final : public VirtioInterrupt {
   }
 
  private:
-  static int& At(std::vector<int>& counts, uint16_t index) {
+  using Counts = absl::InlinedVector<int, 8>;
+
+  static int& At(Counts& counts, uint16_t index) {
     if (counts.size() <= index) counts.resize(index + 1);
     return counts[index];
   }
 
   Mutex mutex_;
   // By queue, as far as anything was counted.
-  std::vector<int> queue_signals_ ABSL_GUARDED_BY(mutex_);
-  std::vector<int> broken_ ABSL_GUARDED_BY(mutex_);
+  Counts queue_signals_ ABSL_GUARDED_BY(mutex_);
+  Counts broken_ ABSL_GUARDED_BY(mutex_);
   int config_signals_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
