@@ -25,6 +25,7 @@
 #include "vmm/machine/build_machine.h"
 #include "vmm/machine/lifecycle.h"
 #include "vmm/machine/machine.h"
+#include "vmm/machine/pause_gate.h"
 #include "vmm/machine/vcpu_thread.h"
 
 namespace touchstone {
@@ -132,7 +133,8 @@ void Dispatch(benchmark::State& state, std::unique_ptr<Vcpu> vcpu) {
   Bus ports("port", Bus::kLastPort), mmio("MMIO", Bus::kLastMmioAddress);
   CHECK(ports.Insert({kPort, 1}, "counter", &device).ok());
   CHECK(mmio.Insert({kMmio, 0x1000}, "counter", &device).ok());
-  VcpuThread thread(std::move(vcpu), 0, {&ports, &mmio, &lifecycle});
+  PauseGate gate;
+  VcpuThread thread(std::move(vcpu), 0, {&ports, &mmio, &lifecycle, &gate});
   bool started = false;
   for (auto _ : state) {
     if (started) continue;  // the first pass does them all
