@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/append_object.h"
 #include "base/endian.h"
 #include "base/log.h"
 
@@ -27,16 +28,10 @@ struct DirectoryEntry {
 };
 static_assert(sizeof(DirectoryEntry) == FwCfg::kDirectoryEntrySize);
 
-template <typename T>
-void Append(std::vector<uint8_t>& to, const T& object) {
-  const auto* bytes = reinterpret_cast<const uint8_t*>(&object);
-  to.insert(to.end(), bytes, bytes + sizeof(T));
-}
-
 std::vector<uint8_t> BuildDirectory(const std::vector<FwCfg::File>& files) {
   CHECK(files.size() <= FwCfg::kMostFiles);
   std::vector<uint8_t> directory;
-  Append(directory, Be32(static_cast<uint32_t>(files.size())));
+  AppendObject(directory, Be32(static_cast<uint32_t>(files.size())));
   uint16_t item = FwCfg::kFirstFileItem;
   for (const FwCfg::File& file : files) {
     CHECK(!file.name.empty() && file.name.size() <= FwCfg::kLongestName);
@@ -44,14 +39,14 @@ std::vector<uint8_t> BuildDirectory(const std::vector<FwCfg::File>& files) {
     DirectoryEntry entry = {.size = static_cast<uint32_t>(file.contents.size()),
                             .selector = item++};
     file.name.copy(entry.name, FwCfg::kLongestName);
-    Append(directory, entry);
+    AppendObject(directory, entry);
   }
   return directory;
 }
 
 std::vector<uint8_t> BuildProcessors(uint16_t count) {
   std::vector<uint8_t> item;
-  if (count > 0) Append(item, Le16(count));
+  if (count > 0) AppendObject(item, Le16(count));
   return item;
 }
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/append_object.h"
 
 namespace touchstone {
 namespace {
@@ -18,11 +19,6 @@ constexpr ConsoleEvent kOrder[] = {ConsoleEvent::kDeviceAdd, ConsoleEvent::kCons
 constexpr uint32_t kAll = Pending(ConsoleEvent::kDeviceAdd) | Pending(ConsoleEvent::kConsolePort) |
                           Pending(ConsoleEvent::kPortName) | Pending(ConsoleEvent::kPortOpen) |
                           Pending(ConsoleEvent::kResize);
-
-template <typename T>
-void Append(const T& object, std::string& bytes) {
-  bytes.append(reinterpret_cast<const char*>(&object), sizeof(object));
-}
 
 }  // namespace
 
@@ -86,9 +82,10 @@ std::string ConsoleControl::NextMessage() {
 std::string ConsoleControl::Make(uint32_t port, ConsoleEvent event) const {
   ConsoleMessage message = {.port = port, .event = static_cast<uint16_t>(event), .value = 1};
   std::string bytes;
-  Append(message, bytes);
+  AppendObject(bytes, message);
   if (event == ConsoleEvent::kPortName) bytes += ports_[port].port.name;
-  if (event == ConsoleEvent::kResize) Append(ConsoleResize{.cols = cols_, .rows = rows_}, bytes);
+  if (event == ConsoleEvent::kResize)
+    AppendObject(bytes, ConsoleResize{.cols = cols_, .rows = rows_});
   return bytes;
 }
 

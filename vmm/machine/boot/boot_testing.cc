@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "absl/status/statusor.h"
+#include "base/append_object.h"
 #include "base/checked_math.h"
 #include "base/endian.h"
 #include "base/log.h"
@@ -15,12 +16,6 @@ namespace touchstone {
 namespace {
 
 constexpr uint64_t kHeaderOffset = 0x1F1;
-
-template <typename T>
-void Append(const T& object, std::vector<uint8_t>* bytes) {
-  const uint8_t* const begin = reinterpret_cast<const uint8_t*>(&object);
-  bytes->insert(bytes->end(), begin, begin + sizeof(T));
-}
 
 std::vector<uint8_t> Pattern(size_t size, uint8_t first) {
   std::vector<uint8_t> bytes(size);
@@ -50,7 +45,7 @@ std::vector<uint8_t> BuildElfOf(const ElfSpec& spec) {
   ehdr.e_phnum = spec.ehdr.e_phnum ? spec.ehdr.e_phnum : static_cast<uint16_t>(spec.parts.size());
 
   std::vector<uint8_t> file;
-  Append(ehdr, &file);
+  AppendObject(file, ehdr);
   uint64_t offset = file.size() + spec.parts.size() * sizeof(ProgramHeader);
   for (const ElfSpec::Part& part : spec.parts) {
     ProgramHeader header = {};
@@ -65,7 +60,7 @@ std::vector<uint8_t> BuildElfOf(const ElfSpec& spec) {
     set(&header.p_filesz, part.header.p_filesz ? part.header.p_filesz : content);
     set(&header.p_memsz, part.header.p_memsz ? part.header.p_memsz : content);
     set(&header.p_align, part.header.p_align);
-    Append(header, &file);
+    AppendObject(file, header);
     offset += content;
   }
   for (const ElfSpec::Part& part : spec.parts) {
@@ -168,9 +163,9 @@ void ElfSpec::AddNote(absl::string_view owner, uint32_t type, absl::Span<const u
   note.header.p_type = PT_NOTE;
   note.header.p_align = 4;
   const auto pad = [&note] { note.content.resize((note.content.size() + 3) & ~size_t{3}); };
-  Append(Le32(static_cast<uint32_t>(owner.size() + 1)), &note.content);
-  Append(Le32(static_cast<uint32_t>(data.size())), &note.content);
-  Append(Le32(type), &note.content);
+  AppendObject(note.content, Le32(static_cast<uint32_t>(owner.size() + 1)));
+  AppendObject(note.content, Le32(static_cast<uint32_t>(data.size())));
+  AppendObject(note.content, Le32(type));
   note.content.insert(note.content.end(), owner.begin(), owner.end());
   note.content.push_back(0);
   pad();
@@ -181,7 +176,7 @@ void ElfSpec::AddNote(absl::string_view owner, uint32_t type, absl::Span<const u
 
 void ElfSpec::AddPvhNote(uint32_t entry) {
   std::vector<uint8_t> data;
-  Append(Le32(entry), &data);
+  AppendObject(data, Le32(entry));
   AddNote("Xen", 18, data);
 }
 
