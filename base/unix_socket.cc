@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -43,21 +44,29 @@ absl::StatusOr<sockaddr_un> UnixAddress(absl::string_view path) {
   return address;
 }
 
-absl::StatusOr<ScopedFd> ConnectUnix(absl::string_view path, int type) {
+absl::StatusOr<UnixPath> ReachUnixPath(absl::string_view path,
+                                       absl::FunctionRef<absl::Status(int error)> failed) {
   std::string short_path(path);
   ScopedFd directory;
   const size_t slash = short_path.rfind('/');
   if (short_path.size() >= sizeof(sockaddr_un::sun_path) && slash != std::string::npos) {
     directory.Reset(
         open(short_path.substr(0, slash + 1).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!directory.valid()) return ConnectError(errno, path);
+    if (!directory.valid()) return failed(errno);
     short_path = absl::StrCat("/proc/self/fd/", directory.get(), short_path.substr(slash));
   }
   const absl::StatusOr<sockaddr_un> address = UnixAddress(short_path);
   if (!address.ok()) return UnixAddress(path).status();
+  return UnixPath{.address = *address, .directory = std::move(directory)};
+}
+
+absl::StatusOr<ScopedFd> ConnectUnix(absl::string_view path, int type) {
+  ASSIGN_OR_RETURN(const UnixPath reached,
+                   ReachUnixPath(path, [path](int error) { return ConnectError(error, path); }));
   ScopedFd fd(socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return ErrnoStatus(errno, "socket");
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0) {
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&reached.address),
+              sizeof(reached.address)) != 0) {
     return ConnectError(errno, path);
   }
   return fd;

@@ -5,6 +5,7 @@
 
 #include <sys/un.h>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -15,8 +16,19 @@ namespace touchstone {
 // InvalidArgument, which names the path, when it is empty, too long or has a byte of 0.
 absl::StatusOr<sockaddr_un> UnixAddress(absl::string_view path);
 
+// How to reach a path, which may be too long for an address: then through a descriptor of its
+// directory.
+struct UnixPath {
+  sockaddr_un address;
+  ScopedFd directory;  // Keeps the address true.
+};
+
+// `failed` says what it means that the directory cannot be opened; otherwise as UnixAddress.
+absl::StatusOr<UnixPath> ReachUnixPath(absl::string_view path,
+                                       absl::FunctionRef<absl::Status(int error)> failed);
+
 // A non-blocking socket of `type` (SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET) connected to `path`,
-// without waiting. A path too long for an address is reached through a descriptor of its directory.
+// which may be too long for an address, without waiting.
 //
 // Errors name the path. NotFound: there is no such file. FailedPrecondition: nobody listens there.
 // Unavailable: who listens has too many connections waiting. The others will not go away.

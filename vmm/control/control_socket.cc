@@ -1,7 +1,6 @@
 #include "vmm/control/control_socket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,27 +27,21 @@ bool IsDirectory(const std::string& path) {
 absl::StatusOr<ControlSocket> ControlSocket::Listen(absl::string_view given) {
   std::string path(given);
   if (IsDirectory(path)) absl::StrAppend(&path, "/touchstone-", getpid(), ".sock");
-  // A path too long for an address is reached through a descriptor of its directory.
-  std::string short_path = path;
-  ScopedFd directory;
-  const size_t slash = path.rfind('/');
-  if (path.size() >= sizeof(sockaddr_un::sun_path) && slash != std::string::npos) {
-    directory.Reset(open(path.substr(0, slash + 1).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!directory.valid()) return ErrnoStatus(errno, absl::StrCat("listen at ", path));
-    short_path = absl::StrCat("/proc/self/fd/", directory.get(), path.substr(slash));
-  }
-  const absl::StatusOr<sockaddr_un> address = UnixAddress(short_path);
-  if (!address.ok()) return UnixAddress(path).status();
+  const auto failed = [&path](int error) {
+    return ErrnoStatus(error, absl::StrCat("listen at ", path));
+  };
+  ASSIGN_OR_RETURN(const UnixPath reached, ReachUnixPath(path, failed));
   ScopedFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return ErrnoStatus(errno, "socket");
   // unix(7): the file takes its mode from the socket, so that there is no moment in which another
   // user may connect.
   if (fchmod(fd.get(), kOwnerOnly) != 0) return ErrnoStatus(errno, "fchmod of a socket");
-  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0) {
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&reached.address),
+           sizeof(reached.address)) != 0) {
     if (errno == EADDRINUSE) {
       return absl::AlreadyExistsError(absl::StrCat("listen at ", path, ": the file exists"));
     }
-    return ErrnoStatus(errno, absl::StrCat("listen at ", path));
+    return failed(errno);
   }
   ControlSocket self(std::move(fd), std::move(path));
   if (listen(self.fd(), kBacklog) != 0) {
