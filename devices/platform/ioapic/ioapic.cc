@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bits.h"
+#include "base/endian.h"
 #include "base/log.h"
 
 namespace touchstone {
@@ -142,9 +143,7 @@ void Ioapic::Read(uint64_t offset, absl::Span<uint8_t> data) {
   } else {
     return;
   }
-  for (size_t i = 0; i < std::min(data.size(), kRegisterSize); ++i) {
-    data[i] = static_cast<uint8_t>(value >> (8 * i));
-  }
+  StoreLe(value, data.first(std::min(data.size(), kRegisterSize)));
 }
 
 void Ioapic::Write(uint64_t offset, absl::Span<const uint8_t> data) {
@@ -153,8 +152,7 @@ void Ioapic::Write(uint64_t offset, absl::Span<const uint8_t> data) {
   if (offset == kIoapicSelect) {
     state_.select = data[0];
   } else if (offset == kIoapicWindow && data.size() >= kRegisterSize) {
-    WriteRegister(uint32_t{data[0]} | uint32_t{data[1]} << 8 | uint32_t{data[2]} << 16 |
-                  uint32_t{data[3]} << 24);
+    WriteRegister(static_cast<uint32_t>(LoadLe(data.first(kRegisterSize))));
   }
 }
 
