@@ -94,10 +94,7 @@ absl::StatusOr<Processors> PlanProcessors(const RunConfig& config, Hypervisor& h
     options.host = host_cpus.empty() ? nullptr : &host_cpus[options.index];
     if (places.has_value()) options.place = places->places[options.index];
     options.core_type = CoreTypeOf(config.cpus().core_types(), options.index);
-    processors.apic_ids.push_back(options.host != nullptr ? options.host->apic_id
-                                  : options.place.has_value()
-                                      ? options.place->apic_id
-                                      : ApicId(options.topology, options.index));
+    processors.apic_ids.push_back(GuestApicId(options));
     processors.cpuid.push_back(GuestCpuid(supported, options));
   }
   return processors;

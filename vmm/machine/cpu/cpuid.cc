@@ -93,9 +93,10 @@ class Leaves {
     }
   }
 
-  // Makes the leaves up to `function` visible.
+  // Makes the leaves of its range, basic or extended, up to `function` visible.
   void RaiseMaximum(uint32_t function) {
-    uint32_t& maximum = FindOrAdd(kVendorLeaf).eax;
+    const bool extended = function >= kMaxExtendedLeaf;
+    uint32_t& maximum = FindOrAdd(extended ? kMaxExtendedLeaf : kVendorLeaf).eax;
     maximum = std::max(maximum, function);
   }
 
@@ -139,8 +140,7 @@ void SetBrand(absl::string_view brand, Leaves& leaves) {
     entry.ecx = part[2];
     entry.edx = part[3];
   }
-  uint32_t& maximum = leaves.FindOrAdd(kMaxExtendedLeaf).eax;
-  maximum = std::max(maximum, kLastBrandLeaf);
+  leaves.RaiseMaximum(kLastBrandLeaf);
 }
 
 void SetThreads(const CpuTopology& topology, Leaves& leaves) {
@@ -244,8 +244,7 @@ void AddAmdCaches(Leaves& leaves) {
   if (level1 == nullptr || level2 == nullptr) return;
   for (const CpuidEntry& entry : AmdCacheLeaves(*level1, *level2)) leaves.Add(entry);
   SetBits(leaves.FindOrAdd(kAmdFeatureLeaf).ecx, kEcxTopologyExtensions, true);
-  uint32_t& maximum = leaves.FindOrAdd(kMaxExtendedLeaf).eax;
-  maximum = std::max(maximum, kAmdTopologyLeaf);
+  leaves.RaiseMaximum(kAmdTopologyLeaf);
 }
 
 void SetAmdTopology(const CpuidOptions& options, uint32_t apic_id, Leaves& leaves) {
@@ -325,11 +324,15 @@ void SetTopology(const CpuidOptions& options, uint32_t apic_id, Leaves& leaves) 
 
 }  // namespace
 
+uint32_t GuestApicId(const CpuidOptions& options) {
+  if (options.host != nullptr) return options.host->apic_id;
+  if (options.place.has_value()) return options.place->apic_id;
+  return ApicId(options.topology, options.index);
+}
+
 std::vector<CpuidEntry> GuestCpuid(absl::Span<const CpuidEntry> supported,
                                    const CpuidOptions& options) {
-  const uint32_t apic_id = options.host != nullptr     ? options.host->apic_id
-                           : options.place.has_value() ? options.place->apic_id
-                                                       : ApicId(options.topology, options.index);
+  const uint32_t apic_id = GuestApicId(options);
   Leaves leaves(supported);
   SetFeatures(options, apic_id, leaves);
   RemoveUnsupported(options, leaves);

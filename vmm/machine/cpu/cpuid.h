@@ -3,7 +3,7 @@
 //
 //   ASSIGN_OR_RETURN(std::vector<CpuidEntry> supported, hypervisor.SupportedCpuid());
 //   CpuidOptions options = {.topology = ChooseTopology(4, true), .index = 2};
-//   vm.CreateVcpu(ApicId(options.topology, 2), GuestCpuid(supported, options));
+//   vm.CreateVcpu(GuestApicId(options), GuestCpuid(supported, options));
 //
 // Left as the hypervisor reports it: features (among them the local APIC's TSC deadline timer), the
 // caches' geometry, the hypervisor's own leaves from 0x40000000 (paravirtual clock, end of
@@ -51,6 +51,9 @@ struct CpuidOptions {
   // For hybrid machines.
   std::optional<CoreType> core_type;
 };
+
+// The APIC id of that vCPU. REQUIRES: as for GuestCpuid.
+uint32_t GuestApicId(const CpuidOptions& options);
 
 // REQUIRES: options.index < options.topology.vcpus(), or options.host.
 std::vector<CpuidEntry> GuestCpuid(absl::Span<const CpuidEntry> supported,
