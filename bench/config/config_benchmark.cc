@@ -62,7 +62,7 @@ void BM_ValidateAndApplyDefaults(benchmark::State& state) {
   const std::vector<absl::string_view> line(strings.begin(), strings.end());
   RunConfig parsed;
   CHECK(ParseCommandLine(line, parsed).ok());
-  const HostLimits host = ReadHostLimits();
+  const HostLimits host = ReadHostLimits(parsed);
   for (auto _ : state) {
     RunConfig config = parsed;
     CHECK(Validate(config, host).empty());

@@ -32,7 +32,7 @@ absl::StatusOr<std::string> Content(const std::string& path) {
 }
 
 void CheckRunnable(const RunConfig& config) {
-  CHECK(Validate(config, ReadHostLimits()).empty());
+  CHECK(Validate(config, ReadHostLimits(config)).empty());
   CHECK(config.serial_size() >= 4);
   CHECK(KernelCommandLine(config).ok());
 }

@@ -132,7 +132,7 @@ ExitCode ExecuteRun(const Call& call) {
     }
   }
   std::vector<std::string> errors = std::move(line->refused);
-  const std::vector<std::string> invalid = Validate(config, ReadHostLimits());
+  const std::vector<std::string> invalid = Validate(config, ReadHostLimits(config));
   errors.insert(errors.end(), invalid.begin(), invalid.end());
   for (const std::string& error : errors) PrintError(call.context, error);
   if (!errors.empty()) return ExitCode::kError;

@@ -50,7 +50,7 @@ void ApplyDefaults(RunConfig& config) {
   ApplyLegacyVsock(config);
   // crosvm.md 1.3: one vCPU for each processor of the host.
   if (config.host_cpu_topology() && !config.cpus().has_num_cores()) {
-    config.mutable_cpus()->set_num_cores(ReadHostLimits().cpus);
+    config.mutable_cpus()->set_num_cores(OnlineCpus());
   }
   // crosvm.md 1.2 row 111. What contradicts it stays, for Validate to refuse.
   if (config.split_irqchip() && !config.has_irqchip()) {

@@ -98,7 +98,7 @@ TEST(Defaults, HostTopologyHasAsManyVcpusAsTheHost) {
 
   ApplyDefaults(config);
 
-  EXPECT_EQ(config.cpus().num_cores(), ReadHostLimits().cpus);
+  EXPECT_EQ(config.cpus().num_cores(), OnlineCpus());
 }
 
 TEST(Defaults, GivenNumberOfVcpusStays) {

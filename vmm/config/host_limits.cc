@@ -13,15 +13,19 @@ constexpr unsigned int kHybrid = 1 << 15;
 
 }  // namespace
 
-HostLimits ReadHostLimits() {
+HostLimits ReadHostLimits(const RunConfig& config) {
   HostLimits limits;
   unsigned int eax = 0, ebx = 0, ecx = 0, edx = 0;
   if (__get_cpuid(0x80000008, &eax, &ebx, &ecx, &edx) != 0) {
     limits.physical_address_bits = static_cast<int>(eax & 0xff);
   }
-  limits.cpus = static_cast<uint32_t>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L));
-  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) limits.hybrid = (edx & kHybrid) != 0;
+  if (config.host_cpu_topology()) limits.cpus = OnlineCpus();
+  if (config.cpus().has_core_types() && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) {
+    limits.hybrid = (edx & kHybrid) != 0;
+  }
   return limits;
 }
+
+uint32_t OnlineCpus() { return static_cast<uint32_t>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L)); }
 
 }  // namespace touchstone

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "vmm/config/config.pb.h"
+
 namespace touchstone {
 
 struct HostLimits {
@@ -16,8 +18,12 @@ struct HostLimits {
   bool hybrid = false;
 };
 
-// The limits of the machine this runs on.
-HostLimits ReadHostLimits();
+// The limits of the machine this runs on, as far as `config` has an option that they bound: to ask
+// for the others would cost each start system calls and exits of CPUID.
+HostLimits ReadHostLimits(const RunConfig& config);
+
+// Processors of the host that are online.
+uint32_t OnlineCpus();
 
 }  // namespace touchstone
 

@@ -240,7 +240,7 @@ TEST(Validate, NeverAcceptsMoreThanKvmTakesInOnePiece) {
 }
 
 TEST(ReadHostLimits, IsPlausible) {
-  const HostLimits host = ReadHostLimits();
+  const HostLimits host = ReadHostLimits({});
 
   EXPECT_GE(host.physical_address_bits, 32);
   EXPECT_LE(host.physical_address_bits, 57);
