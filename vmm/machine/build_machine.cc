@@ -230,13 +230,14 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
                    PciDevices::Create(config, layout, *parts.ports, *parts.mmio, *parts.interrupts,
                                       parts.virtio->functions(), *parts.lifecycle));
 
-  const AcpiConfig acpi = Describe(processors, parts);
+  ASSIGN_OR_RETURN(const FirmwareContent content,
+                   ReadFirmwareContent(config, Describe(processors, parts)));
   std::vector<FwCfg::File> for_firmware;
   if (config.has_bios()) {
-    ASSIGN_OR_RETURN(for_firmware, FirmwareFiles(config, acpi, layout));
+    ASSIGN_OR_RETURN(for_firmware, FirmwareFiles(content, layout));
   }
   RETURN_IF_ERROR(parts.platform->AddFwCfg(config, std::move(for_firmware), *parts.ports));
-  ASSIGN_OR_RETURN(const GuestAddress rsdp, WriteFirmwareTables(config, acpi, parts.memory));
+  ASSIGN_OR_RETURN(const GuestAddress rsdp, WriteFirmwareTables(content, parts.memory));
   ASSIGN_OR_RETURN(const Entry entry, config.has_bios()
                                           ? EnterRom(config, layout, parts.memory, parts.rom)
                                           : EnterKernel(config, layout, parts.memory, rsdp));

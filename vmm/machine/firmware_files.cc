@@ -3,11 +3,11 @@
 #include <string>
 #include <utility>
 
+#include "base/append_object.h"
 #include "base/endian.h"
 #include "base/status.h"
 #include "devices/platform/serial/serial_registers.h"
 #include "vmm/machine/acpi/table_loader.h"
-#include "vmm/machine/firmware_tables.h"
 #include "vmm/machine/smbios/smbios.h"
 
 namespace touchstone {
@@ -16,28 +16,22 @@ namespace {
 // DSP0134 3.2, 5.2.2: the 64-bit entry point.
 constexpr size_t kSmbiosAnchorSize = 24;
 
-template <typename T>
-void Append(std::vector<uint8_t>& to, const T& object) {
-  const auto* bytes = reinterpret_cast<const uint8_t*>(&object);
-  to.insert(to.end(), bytes, bytes + sizeof(T));
-}
-
 std::vector<uint8_t> MemoryMap(const MemoryLayout& layout) {
   std::vector<uint8_t> file;
   for (const E820Entry& entry : layout.FirmwareE820()) {
-    Append(file, Le64(Raw(entry.range.start)));
-    Append(file, Le64(entry.range.size));
-    Append(file, Le32(static_cast<uint32_t>(entry.type)));
+    AppendObject(file, Le64(Raw(entry.range.start)));
+    AppendObject(file, Le64(entry.range.size));
+    AppendObject(file, Le32(static_cast<uint32_t>(entry.type)));
   }
   return file;
 }
 
 }  // namespace
 
-absl::StatusOr<std::vector<FwCfg::File>> FirmwareFiles(const RunConfig& config, AcpiConfig acpi,
+absl::StatusOr<std::vector<FwCfg::File>> FirmwareFiles(const FirmwareContent& content,
                                                        const MemoryLayout& layout) {
-  const bool com1 = !acpi.com_ports.empty() && acpi.com_ports[0].port == kSerialPorts[0].port;
-  ASSIGN_OR_RETURN(const FirmwareContent content, ReadFirmwareContent(config, std::move(acpi)));
+  const std::vector<AcpiComPort>& com_ports = content.acpi.com_ports;
+  const bool com1 = !com_ports.empty() && com_ports[0].port == kSerialPorts[0].port;
   ASSIGN_OR_RETURN(LoadableTables tables, BuildLoadableTables(content.acpi, kAcpiAreaSize));
   absl::StatusOr<std::vector<uint8_t>> smbios = EncodeSmbiosTables(content.smbios, kSmbiosAddress);
   if (!smbios.ok()) return Annotate(smbios.status(), "--smbios");
@@ -52,7 +46,7 @@ absl::StatusOr<std::vector<FwCfg::File>> FirmwareFiles(const RunConfig& config, 
   files.push_back({"etc/smbios/smbios-tables", {structures, smbios->end()}});
   if (com1) {
     FwCfg::File& console = files.emplace_back(FwCfg::File{"etc/sercon-port", {}});
-    Append(console.contents, Le64(uint64_t{kSerialPorts[0].port}));
+    AppendObject(console.contents, Le64(uint64_t{kSerialPorts[0].port}));
   }
   return files;
 }

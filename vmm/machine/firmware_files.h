@@ -14,15 +14,13 @@
 
 #include "absl/status/statusor.h"
 #include "devices/platform/fw_cfg/fw_cfg.h"
-#include "vmm/config/config.pb.h"
-#include "vmm/machine/acpi/acpi_config.h"
 #include "vmm/machine/boot/memory_layout.h"
+#include "vmm/machine/firmware_tables.h"
 
 namespace touchstone {
 
-// Errors name the option and the reason. A pure function but for the files that `config` names.
-// REQUIRES: `config` is validated, and `acpi` complete but for the files of --acpi-table.
-absl::StatusOr<std::vector<FwCfg::File>> FirmwareFiles(const RunConfig& config, AcpiConfig acpi,
+// Errors name the option and the reason. A pure function: thread-safe.
+absl::StatusOr<std::vector<FwCfg::File>> FirmwareFiles(const FirmwareContent& content,
                                                        const MemoryLayout& layout);
 
 }  // namespace touchstone

@@ -22,7 +22,7 @@ using Bytes = std::vector<uint8_t>;
 std::map<std::string, Bytes> Files(const AcpiConfig& acpi, const MemoryLayoutOptions& memory) {
   std::map<std::string, Bytes> files;
   const MemoryLayout layout = MemoryLayout::Plan(memory).value();
-  const std::vector<FwCfg::File> list = FirmwareFiles({}, acpi, layout).value();
+  const std::vector<FwCfg::File> list = FirmwareFiles({.acpi = acpi}, layout).value();
   for (const FwCfg::File& file : list) files[file.name] = file.contents;
   return files;
 }
@@ -81,9 +81,8 @@ TEST(FirmwareFilesTest, TheScreenIsComOneWhenThereIsOne) {
 TEST(FirmwareFilesTest, AMissingTableNamesItsOption) {
   RunConfig config;
   config.add_acpi_table("/no/table");
-  const MemoryLayout layout = MemoryLayout::Plan({.ram_size = kGiB}).value();
 
-  EXPECT_EQ(FirmwareFiles(config, TypicalAcpiConfig(1, 1), layout).status().message(),
+  EXPECT_EQ(ReadFirmwareContent(config, TypicalAcpiConfig(1, 1)).status().message(),
             "--acpi-table: open /no/table: No such file or directory");
 }
 

@@ -41,9 +41,8 @@ absl::StatusOr<FirmwareContent> ReadFirmwareContent(const RunConfig& config, Acp
   return FirmwareContent{std::move(acpi), std::move(smbios)};
 }
 
-absl::StatusOr<GuestAddress> WriteFirmwareTables(const RunConfig& config, AcpiConfig acpi,
+absl::StatusOr<GuestAddress> WriteFirmwareTables(const FirmwareContent& content,
                                                  const GuestMemory& memory) {
-  ASSIGN_OR_RETURN(const FirmwareContent content, ReadFirmwareContent(config, std::move(acpi)));
   RETURN_IF_ERROR(Annotate(WriteSmbiosTables(content.smbios, memory, kSmbiosAddress), "--smbios"));
   return BuildAcpiTables(content.acpi, memory, kAcpiTablesAddress, kAcpiAreaSize);
 }

@@ -26,10 +26,9 @@ struct FirmwareContent {
 // REQUIRES: `config` is validated.
 absl::StatusOr<FirmwareContent> ReadFirmwareContent(const RunConfig& config, AcpiConfig acpi);
 
-// Adds the files of --acpi-table to `acpi` and writes all tables; returns where ACPI's root pointer
-// is. Errors name the option, for --acpi-table the file too, and the reason.
-// REQUIRES: `config` is validated.
-absl::StatusOr<GuestAddress> WriteFirmwareTables(const RunConfig& config, AcpiConfig acpi,
+// Writes all tables; returns where ACPI's root pointer is. Errors name the option, for --acpi-table
+// the file too, and the reason.
+absl::StatusOr<GuestAddress> WriteFirmwareTables(const FirmwareContent& content,
                                                  const GuestMemory& memory);
 
 }  // namespace touchstone

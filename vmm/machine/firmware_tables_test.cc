@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "vmm/machine/acpi/acpi_testing.h"
@@ -26,7 +27,9 @@ using Bytes = std::vector<uint8_t>;
 class FirmwareTablesTest : public testing::Test {
  protected:
   absl::StatusOr<GuestAddress> Write() {
-    return WriteFirmwareTables(config_, TypicalAcpiConfig(1, 1), memory_);
+    ASSIGN_OR_RETURN(const FirmwareContent content,
+                     ReadFirmwareContent(config_, TypicalAcpiConfig(1, 1)));
+    return WriteFirmwareTables(content, memory_);
   }
   Bytes BytesAt(GuestAddress address, size_t size) {
     Bytes bytes(size);
