@@ -169,6 +169,7 @@ void Balloon::Inflate() {
     // Page numbers outside of memory: the driver's loss, with all that follows.
     if (!inflating_->Read({reinterpret_cast<uint8_t*>(frames), count * sizeof(Le32)}).ok()) break;
     frames_left_ -= count;
+    if (batch_.Repeats(absl::MakeConstSpan(frames, count))) continue;
     for (size_t i = 0; i < count; ++i) {
       batch_.Add(frames[i]);
       if (batch_.full()) ReleaseBatch();
@@ -232,12 +233,10 @@ void Balloon::RequestStatistics(StatisticsCallback callback) {
     MutexLock lock(mutex_);
     queue = statistics_queue_;
     if (queue.has_value() && requests_.size() < kMaxRequests) {
-      requests_.push_back(std::move(callback));
-    } else {
-      queue.reset();
+      requests_.push_back(std::exchange(callback, nullptr));
     }
   }
-  if (!queue.has_value()) return callback(absl::nullopt);
+  if (callback != nullptr) return callback(absl::nullopt);
   if (!patience_.active()) {
     patience_ = loop().After(kStatisticsPatience, [this] { AnswerRequests(absl::nullopt); });
   }

@@ -165,6 +165,18 @@ TEST_F(BalloonTest, NonsenseCostsNothing) {
   EXPECT_EQ(balloon_.counters().foreign_bytes, 2 * kPage);
 }
 
+TEST_F(BalloonTest, LongRunsOfAPageHideNoOther) {
+  Start();
+  std::vector<uint32_t> frames(3000, 7);
+  frames[1000] = 9;
+  frames[2999] = 20;
+  Send(0, frames);
+
+  EXPECT_TRUE(Returned(0));
+  EXPECT_THAT(test_.memory().ranges(),
+              ElementsAre(Pair(7 * kPage, kPage), Pair(9 * kPage, kPage), Pair(20 * kPage, kPage)));
+}
+
 TEST_F(BalloonTest, HostThatRefusesIsCounted) {
   Start();
   test_.memory().Refuse(true);

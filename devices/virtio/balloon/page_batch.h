@@ -14,8 +14,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
+#include "absl/types/span.h"
+#include "base/endian.h"
 #include "base/memory/guest_address.h"
 #include "base/memory/guest_memory.h"
 #include "devices/virtio/balloon/balloon_protocol.h"
@@ -32,6 +35,11 @@ class PageBatch {
     // The same page over and over again costs little.
     if (size_ > 0 && frames_[size_ - 1] == frame) return;
     frames_[size_++] = frame;
+  }
+  // Whether all of them are the page added last, so that to add them would change nothing.
+  [[nodiscard]] bool Repeats(absl::Span<const Le32> frames) const {
+    return size_ > 0 && !frames.empty() && frames.front() == frames_[size_ - 1] &&
+           memcmp(frames.data(), frames.data() + 1, (frames.size() - 1) * sizeof(Le32)) == 0;
   }
 
   // The ranges in the order of their addresses; forgets all pages. Pages that were added twice are

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/endian.h"
 #include "base/memory/guest_address.h"
 #include "devices/virtio/balloon/balloon_protocol.h"
 
@@ -55,6 +56,23 @@ TEST(PageBatchTest, APageThatRepeatsDoesNotFillIt) {
   for (size_t i = 0; i < 2 * PageBatch::kCapacity; ++i) batch.Add(3);
 
   EXPECT_FALSE(batch.full());
+}
+
+TEST(PageBatchTest, KnowsAPageThatRepeats) {
+  PageBatch batch;
+  batch.Add(1);
+  batch.Add(3);
+
+  EXPECT_TRUE(batch.Repeats(std::vector<Le32>{3, 3, 3}));
+  EXPECT_TRUE(batch.Repeats(std::vector<Le32>{3}));
+  EXPECT_FALSE(batch.Repeats(std::vector<Le32>{3, 3, 4}));
+  EXPECT_FALSE(batch.Repeats(std::vector<Le32>{4, 4}));
+  EXPECT_FALSE(batch.Repeats(std::vector<Le32>{1}));
+}
+
+TEST(PageBatchTest, NothingRepeatsNothing) {
+  EXPECT_FALSE(PageBatch().Repeats(std::vector<Le32>{0, 0}));
+  EXPECT_FALSE(PageBatch().Repeats({}));
 }
 
 TEST(PageBatchTest, FullAfterItsCapacityOfPages) {
