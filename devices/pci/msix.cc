@@ -119,18 +119,27 @@ void Msix::SetPending(uint16_t vector, bool pending) {
   byte = static_cast<uint8_t>(pending ? byte | bit : byte & ~bit);
 }
 
+Msix::Message Msix::MessageOf(uint16_t vector) const {
+  const auto entry = absl::MakeConstSpan(table_).subspan(size_t{vector} * kEntrySize, kEntrySize);
+  return {.address = LoadLe(entry.subspan(kEntryAddress, 8)),
+          .data = static_cast<uint32_t>(LoadLe(entry.subspan(kEntryData, 4)))};
+}
+
+bool Msix::RouteIsCurrent(uint16_t vector) const {
+  return vectors_[vector].route != nullptr && vectors_[vector].routed == MessageOf(vector);
+}
+
 // Makes the vector's route send what its entry says. False when the machine refused.
 bool Msix::UpdateRoute(uint16_t index) {
+  if (RouteIsCurrent(index)) return true;
   Vector& vector = vectors_[index];
-  const auto entry = absl::MakeConstSpan(table_).subspan(size_t{index} * kEntrySize, kEntrySize);
-  const uint64_t address = LoadLe(entry.subspan(kEntryAddress, 8));
-  const uint32_t data = static_cast<uint32_t>(LoadLe(entry.subspan(kEntryData, 4)));
+  const auto [address, data] = MessageOf(index);
   absl::Status status;
   if (vector.route == nullptr) {
     absl::StatusOr<std::unique_ptr<MsiRoute>> route = target_.Route(address, data);
     status = route.status();
     if (route.ok()) vector.route = *std::move(route);
-  } else if (vector.routed_address != address || vector.routed_data != data) {
+  } else {
     status = vector.route->Update(address, data);
   }
   if (!status.ok()) {
@@ -139,8 +148,7 @@ bool Msix::UpdateRoute(uint16_t index) {
         std::string(status.message()));
     return false;
   }
-  vector.routed_address = address;
-  vector.routed_data = data;
+  vector.routed = {address, data};
   return true;
 }
 
@@ -162,7 +170,7 @@ void Msix::Signal(uint16_t vector) {
 
 const EventFd* Msix::trigger(uint16_t vector) const {
   MutexLock lock(mutex_);
-  if (vector >= count_ || vectors_[vector].route == nullptr) return nullptr;
+  if (vector >= count_ || !Deliverable(vector) || !RouteIsCurrent(vector)) return nullptr;
   return &vectors_[vector].route->trigger();
 }
 

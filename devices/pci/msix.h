@@ -83,9 +83,9 @@ class Msix {
   // exist and while MSI-X is not enabled.
   void Signal(uint16_t vector);
 
-  // The descriptor that sends the vector's message whatever the masks say, for whoever delivers by
-  // itself (another process, the kernel); null until the vector was deliverable once. Lives as long
-  // as this object.
+  // The descriptor that sends the vector's message, for whoever delivers by itself (another
+  // process, the kernel); null while the vector is masked, MSI-X not enabled or there is no route.
+  // Lives as long as this object.
   [[nodiscard]] const EventFd* trigger(uint16_t vector) const;
 
   // How often the machine refused a route or its change.
@@ -97,15 +97,24 @@ class Msix {
   absl::Status Restore(const State& state);
 
  private:
+  struct Message {
+    uint64_t address = 0;
+    uint32_t data = 0;
+
+    friend bool operator==(const Message&, const Message&) = default;
+  };
   struct Vector {
     std::unique_ptr<MsiRoute> route;
-    uint64_t routed_address = 0;
-    uint32_t routed_data = 0;
+    Message routed;
   };
 
   bool Deliverable(uint16_t vector) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Pending(uint16_t vector) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetPending(uint16_t vector, bool pending) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What the vector's entry says.
+  Message MessageOf(uint16_t vector) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether the vector's route sends that.
+  bool RouteIsCurrent(uint16_t vector) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool UpdateRoute(uint16_t vector) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Refresh(uint16_t vector) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

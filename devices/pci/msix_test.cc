@@ -120,6 +120,9 @@ TEST_F(MsixTest, MaskedVectorWaitsAsPending) {
   EXPECT_THAT(target_.Drain(), ElementsAre(Message{kAddress, 7}));
   EXPECT_EQ(ReadPending(), 0u);
   EXPECT_NE(msix_.trigger(2), nullptr);
+
+  WriteTable(2 * 16 + 12, 1);
+  EXPECT_EQ(msix_.trigger(2), nullptr);
 }
 
 TEST_F(MsixTest, FunctionMaskHoldsBackEveryVector) {

@@ -4,6 +4,9 @@
 #define TOUCHSTONE_DEVICES_VIRTIO_CORE_VIRTIO_INTERRUPT_H_
 
 #include <cstdint>
+#include <functional>
+
+#include "base/event_fd.h"
 
 namespace touchstone {
 
@@ -20,6 +23,18 @@ class VirtioInterrupt {
   // The driver made a ring that makes no sense, and has to reset the device (Virtio 1.2, 2.1.2). In
   // vhost-user: the error descriptor of the queue.
   virtual void QueueBroken(uint16_t index) = 0;
+
+  // The descriptor that interrupts the driver for a queue whoever signals it, or null while there
+  // is none and SignalQueue has to be called. Valid until the watch ends, if only as a duplicate.
+  using TriggerWatch = std::function<void(const EventFd* trigger)>;
+
+  // For a queue that somebody else works on, the kernel or another process, which can so interrupt
+  // the guest by itself. Calls `watch` before it returns and whenever the answer changes, from any
+  // thread, one call at a time; `watch` must not call back. An empty `watch` ends it: no call runs
+  // or comes afterwards. REQUIRES: the queue exists.
+  virtual void WatchTrigger(uint16_t /*index*/, TriggerWatch watch) {
+    if (watch) watch(nullptr);
+  }
 };
 
 }  // namespace touchstone

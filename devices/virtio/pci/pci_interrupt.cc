@@ -7,7 +7,11 @@
 namespace touchstone {
 
 PciInterrupt::PciInterrupt(Msix& msix, uint16_t vectors, size_t queues)
-    : msix_(msix), vectors_(vectors), queue_vectors_(queues), config_vector_(kVirtioNoVector) {
+    : msix_(msix),
+      vectors_(vectors),
+      queue_vectors_(queues),
+      config_vector_(kVirtioNoVector),
+      watches_(queues) {
   for (std::atomic<uint16_t>& vector : queue_vectors_) vector = kVirtioNoVector;
 }
 
@@ -26,6 +30,24 @@ void PciInterrupt::SignalConfig() {
 
 void PciInterrupt::QueueBroken(uint16_t /*index*/) { SetNeedsReset(); }
 
+void PciInterrupt::WatchTrigger(uint16_t index, TriggerWatch watch) {
+  MutexLock lock(watch_mutex_);
+  Watched& watched = watches_[index];
+  watched = {std::move(watch), msix_.trigger(queue_vectors_[index])};
+  if (watched.watch) watched.watch(watched.told);
+}
+
+// Each asks for the state as it is now, so that of two changes at once the later call tells both.
+void PciInterrupt::TellTriggers() {
+  MutexLock lock(watch_mutex_);
+  for (size_t i = 0; i < watches_.size(); ++i) {
+    Watched& watched = watches_[i];
+    if (!watched.watch) continue;
+    const EventFd* const trigger = msix_.trigger(queue_vectors_[i]);
+    if (std::exchange(watched.told, trigger) != trigger) watched.watch(trigger);
+  }
+}
+
 void PciInterrupt::SetNeedsReset() {
   needs_reset_ = true;
   SignalConfig();
@@ -37,6 +59,7 @@ uint16_t PciInterrupt::Existing(uint16_t vector) const {
 
 void PciInterrupt::SetQueueVector(uint16_t queue, uint16_t vector) {
   queue_vectors_[queue] = Existing(vector);
+  TellTriggers();
 }
 
 void PciInterrupt::SetConfigVector(uint16_t vector) { config_vector_ = Existing(vector); }
@@ -68,6 +91,7 @@ void PciInterrupt::AllowIntx(bool allowed) {
 void PciInterrupt::Reset() {
   for (std::atomic<uint16_t>& vector : queue_vectors_) vector = kVirtioNoVector;
   config_vector_ = kVirtioNoVector;
+  TellTriggers();
   needs_reset_ = false;
   ReadIsr();
 }

@@ -2,7 +2,8 @@
 // INTx otherwise (Virtio 1.2, 4.1.5.3 and 4.1.5.4).
 //
 // The device signals from its loop while the guest changes vectors and a vCPU resets the device, so
-// this takes no lock of the transport. Thread-safe.
+// this takes no lock of the transport. A queue's trigger is that of its vector while the vector can
+// be sent: whoever signals it then does not come through here. Thread-safe.
 
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_PCI_PCI_INTERRUPT_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_PCI_PCI_INTERRUPT_H_
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "base/event_fd.h"
 #include "base/mutex.h"
 #include "devices/irq/irq_line.h"
 #include "devices/pci/msix.h"
@@ -28,6 +30,7 @@ class PciInterrupt final : public VirtioInterrupt {
   void SignalQueue(uint16_t index) override;
   void SignalConfig() override;
   void QueueBroken(uint16_t index) override;
+  void WatchTrigger(uint16_t index, TriggerWatch watch) override;
 
   // --- The transport's side.
   // The device gave up: the status says so, and the driver is told of a change (Virtio 1.2, 2.1.2).
@@ -41,6 +44,8 @@ class PciInterrupt final : public VirtioInterrupt {
   void SetQueueVector(uint16_t queue, uint16_t vector);
   [[nodiscard]] uint16_t queue_vector(uint16_t queue) const { return queue_vectors_[queue]; }
   void SetConfigVector(uint16_t vector);
+  // The guest wrote to the MSI-X capability or table.
+  void MsixChanged() { TellTriggers(); }
   [[nodiscard]] uint16_t config_vector() const { return config_vector_; }
 
   // Returns the ISR bits and clears them, which lowers the line.
@@ -57,6 +62,12 @@ class PciInterrupt final : public VirtioInterrupt {
   void Reset();
 
  private:
+  struct Watched {
+    TriggerWatch watch;
+    const EventFd* told = nullptr;
+  };
+
+  void TellTriggers();
   void RaiseIsr(uint8_t bits);
   void UpdateLine() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   [[nodiscard]] uint16_t Existing(uint16_t vector) const;
@@ -69,6 +80,10 @@ class PciInterrupt final : public VirtioInterrupt {
   std::atomic<uint16_t> config_vector_;
   std::atomic<uint8_t> generation_{0};
   std::atomic<bool> needs_reset_{false};
+
+  // Held while watches are called.
+  Mutex watch_mutex_;
+  std::vector<Watched> watches_ ABSL_GUARDED_BY(watch_mutex_);  // By queue.
 
   Mutex mutex_;
   uint8_t isr_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -183,6 +183,7 @@ void VirtioPci::ReadConfig(uint32_t offset, absl::Span<uint8_t> data) {
 void VirtioPci::WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) {
   config_.Write(offset, data);
   msix_.ConfigWritten(config_);
+  interrupt_.MsixChanged();
   // PCI Local Bus 3.0, 6.8.2.3: a function that uses MSI-X does not use its line.
   interrupt_.AllowIntx(!msix_.enabled() && (config_.command() & kPciCommandIntxDisable) == 0);
   const std::optional<Window> window = PciConfigWindow(offset);
@@ -265,6 +266,7 @@ void VirtioPci::Write(uint64_t offset, absl::Span<const uint8_t> data) {
   }
   if (offset >= kVirtioMsixTable && offset < kVirtioMsixPending) {
     msix_.WriteTable(offset - kVirtioMsixTable, data);
+    interrupt_.MsixChanged();
   }
 }
 

@@ -4,9 +4,12 @@
 #define TOUCHSTONE_DEVICES_VIRTIO_TESTING_RECORDING_INTERRUPT_H_
 
 #include <cstdint>
+#include <map>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/inlined_vector.h"
+#include "base/event_fd.h"
 #include "base/mutex.h"
 #include "devices/virtio/core/virtio_interrupt.h"
 
@@ -26,6 +29,19 @@ class RecordingInterrupt final : public VirtioInterrupt {
   void QueueBroken(uint16_t index) override {
     MutexLock lock(mutex_);
     ++At(broken_, index);
+  }
+
+  void WatchTrigger(uint16_t index, TriggerWatch watch) override {
+    MutexLock lock(mutex_);
+    watches_[index] = std::move(watch);
+    if (watches_[index]) watches_[index](triggers_[index]);
+  }
+
+  // The transport can from now on interrupt by this descriptor, or null again: not.
+  void SetTrigger(uint16_t index, const EventFd* trigger) {
+    MutexLock lock(mutex_);
+    triggers_[index] = trigger;
+    if (watches_[index]) watches_[index](trigger);
   }
 
   // How often each was called.
@@ -61,6 +77,8 @@ class RecordingInterrupt final : public VirtioInterrupt {
   // By queue, as far as anything was counted.
   Counts queue_signals_ ABSL_GUARDED_BY(mutex_);
   Counts broken_ ABSL_GUARDED_BY(mutex_);
+  std::map<uint16_t, TriggerWatch> watches_ ABSL_GUARDED_BY(mutex_);
+  std::map<uint16_t, const EventFd*> triggers_ ABSL_GUARDED_BY(mutex_);
   int config_signals_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

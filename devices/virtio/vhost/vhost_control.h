@@ -17,7 +17,7 @@
 
 namespace touchstone {
 
-// Thread-compatible.
+// Thread-safe, but for the fake.
 class VhostControl {
  public:
   virtual ~VhostControl() = default;

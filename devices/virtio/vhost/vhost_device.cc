@@ -97,6 +97,7 @@ absl::Status VhostDevice::StartQueue(uint16_t index, VirtQueue queue) {
   if (status.ok()) status = Connect(index);
   if (!status.ok()) {
     Disconnect(index);
+    driver_.interrupt->WatchTrigger(index, {});
     running = {};
     return status;
   }
@@ -109,12 +110,17 @@ absl::Status VhostDevice::Prepare(uint16_t index, Running& running) {
   ASSIGN_OR_RETURN(running.call, EventFd::Create());
   ASSIGN_OR_RETURN(running.error, EventFd::Create());
   RETURN_IF_ERROR(SetRing(index, *running.queue));
-  RETURN_IF_ERROR(SetFile(index, VHOST_SET_VRING_CALL, "VHOST_SET_VRING_CALL", running.call->fd()));
+  RETURN_IF_ERROR(SetCall(index, nullptr));
   RETURN_IF_ERROR(SetFile(index, VHOST_SET_VRING_ERR, "VHOST_SET_VRING_ERR", running.error->fd()));
   RETURN_IF_ERROR(
       SetFile(index, VHOST_SET_VRING_KICK, "VHOST_SET_VRING_KICK", running.queue->kick()->fd()));
   running.call_watch = loop_.OnReadable(running.call->fd(), [this, index] { Called(index); });
   running.error_watch = loop_.OnReadable(running.error->fd(), [this, index] { Failed(index); });
+  driver_.interrupt->WatchTrigger(index, [this, index](const EventFd* trigger) {
+    if (absl::Status status = SetCall(index, trigger); !status.ok()) {
+      LOG(kError, "vhost", "queue %d: %s", index, std::string(status.message()));
+    }
+  });
   running.prepared = true;
   return absl::OkStatus();
 }
@@ -152,6 +158,7 @@ absl::StatusOr<QueuePosition> VhostDevice::StopQueue(uint16_t index) {
     return position;
   }
   Disconnect(index);
+  driver_.interrupt->WatchTrigger(index, {});
   absl::Status status = SetFile(index, VHOST_SET_VRING_KICK, "VHOST_SET_VRING_KICK", -1);
   vhost_vring_state base = {.index = index, .num = 0};
   if (status.ok()) status = VHOST_CALL(*control_, VHOST_GET_VRING_BASE, &base);
@@ -184,6 +191,11 @@ absl::Status VhostDevice::Restore(absl::string_view state) {
   if (state.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("a device without state cannot take ", state.size(), " bytes of it"));
+}
+
+absl::Status VhostDevice::SetCall(uint16_t index, const EventFd* trigger) {
+  const int fd = trigger != nullptr ? trigger->fd() : running_[index].call->fd();
+  return SetFile(index, VHOST_SET_VRING_CALL, "VHOST_SET_VRING_CALL", fd);
 }
 
 void VhostDevice::Called(uint16_t index) {

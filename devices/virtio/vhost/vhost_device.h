@@ -7,9 +7,10 @@
 //     void Disconnect(uint16_t queue) override { ... the same with -1 ... }
 //   };
 //
-//   driver --kick eventfd--> kernel           kernel --call eventfd--> loop --> VirtioInterrupt
+//   driver --kick eventfd--> kernel           kernel --trigger of the transport--> driver
+//                                             kernel --call eventfd--> loop --> VirtioInterrupt
 //
-// Kicks never come here. Interrupts pass through the loop, which asks the transport for them.
+// Kicks never come here, and interrupts only while the transport has no trigger for the queue.
 // Queues from Traits.kernel_queues on are kept, so that the driver sees them run, and nobody works
 // on them. Rings are split: the kernel knows no packed ones.
 //
@@ -107,6 +108,8 @@ class VhostDevice : public VirtioDevice {
   absl::Status Prepare(uint16_t index, Running& running);
   absl::Status SetRing(uint16_t index, const VirtQueue& queue);
   absl::Status SetFile(uint16_t index, unsigned long request, const char* name, int fd);
+  // Which descriptor the kernel signals: `trigger`, or our own for null.
+  absl::Status SetCall(uint16_t index, const EventFd* trigger);
   void Called(uint16_t index);
   void Failed(uint16_t index);
 

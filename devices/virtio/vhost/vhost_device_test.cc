@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/event/manual_loop.h"
+#include "base/event_fd.h"
 #include "devices/virtio/core/virtio_features.h"
 #include "devices/virtio/testing/guest_driver.h"
 #include "devices/virtio/vhost/fake_vhost_control.h"
@@ -161,6 +162,33 @@ TEST_F(VhostDeviceTest, CallsBecomeInterrupts) {
 
   EXPECT_EQ(guest_->interrupt().queue_signals(0), 0);
   EXPECT_EQ(guest_->interrupt().queue_signals(1), 1);
+}
+
+TEST_F(VhostDeviceTest, KernelInterruptsByItselfWhileTheTransportLetsIt) {
+  const EventFd trigger = EventFd::Create().value();
+  guest_->interrupt().SetTrigger(1, &trigger);
+  guest_->Start();
+
+  kernel_->ring(1).call.Signal();
+  loop_.RunReady();
+  EXPECT_EQ(trigger.Drain(), 1u);
+  EXPECT_EQ(guest_->interrupt().queue_signals(1), 0);
+
+  guest_->interrupt().SetTrigger(1, nullptr);
+  kernel_->ring(1).call.Signal();
+  loop_.RunReady();
+  EXPECT_EQ(trigger.Drain(), 0u);
+  EXPECT_EQ(guest_->interrupt().queue_signals(1), 1);
+}
+
+TEST_F(VhostDeviceTest, StoppedQueueTakesNoTrigger) {
+  const EventFd trigger = EventFd::Create().value();
+  guest_->Start();
+  ASSERT_TRUE(device_->StopQueue(0).ok());
+
+  guest_->interrupt().SetTrigger(0, &trigger);
+
+  EXPECT_EQ(kernel_->ring(0).call.fd(), -1);
 }
 
 TEST_F(VhostDeviceTest, ErrorsBreakTheQueue) {
