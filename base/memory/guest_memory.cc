@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include "absl/strings/str_format.h"
 #include "base/checked_math.h"
 #include "base/memory/guest_copy.h"
+#include "base/memory/truncation_guard.h"
 #include "base/scoped_fd.h"
 #include "base/status.h"
 
@@ -102,6 +104,21 @@ absl::StatusOr<ScopedFd> CreateMemfd(uint64_t size) {
   return fd;
 }
 
+absl::Status CheckFile(const GuestMemory::FileSpec& file) {
+  struct stat status;
+  if (fstat(file.fd, &status) != 0) return ErrnoStatus(errno, "fstat of guest memory");
+  const char* fault = nullptr;
+  if (!S_ISREG(status.st_mode)) {
+    fault = "is not in a regular file";
+  } else if (!IsAligned(file.file_offset, kGuestPageSize)) {
+    fault = "does not begin with a 4 KiB page of its file";
+  } else if (!FitsWithin(file.file_offset, file.size, static_cast<uint64_t>(status.st_size))) {
+    fault = "passes the end of its file";
+  }
+  if (fault == nullptr) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(Describe(file.start, file.size), " ", fault));
+}
+
 }  // namespace
 
 struct GuestMemory::Table {
@@ -109,12 +126,15 @@ struct GuestMemory::Table {
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
   ~Table() {
+    guards.clear();  // Before others may map something there.
     for (const Region& region : regions) munmap(region.host, region.size);
   }
 
   std::vector<Region> regions;
   std::vector<std::unique_ptr<DirtyBitmap>> bitmaps;
   ScopedFd memfd;
+  std::vector<ScopedFd> files;  // Of other processes.
+  std::vector<TruncationGuard> guards;
   uint64_t total_size = 0;
 };
 
@@ -153,6 +173,35 @@ absl::StatusOr<GuestMemory> GuestMemory::Create(absl::Span<const RegionSpec> reg
       table->bitmaps.push_back(std::make_unique<DirtyBitmap>(size));
       table->regions.back().dirty = table->bitmaps.back().get();
     }
+  }
+  return GuestMemory(std::move(table));
+}
+
+absl::StatusOr<GuestMemory> GuestMemory::MapFiles(absl::Span<const FileSpec> files) {
+  std::vector<FileSpec> sorted(files.begin(), files.end());
+  std::sort(sorted.begin(), sorted.end(),
+            [](const FileSpec& a, const FileSpec& b) { return a.start < b.start; });
+  std::vector<RegionSpec> specs;
+  for (const FileSpec& file : sorted) {
+    specs.push_back({file.start, file.size});
+  }
+  RETURN_IF_ERROR(CheckSpecs(specs).status());
+  auto table = std::make_shared<Table>();
+  for (const FileSpec& file : sorted) {
+    RETURN_IF_ERROR(CheckFile(file));
+    ScopedFd fd(fcntl(file.fd, F_DUPFD_CLOEXEC, 0));
+    if (!fd.valid()) return ErrnoStatus(errno, "dup of guest memory");
+    ASSIGN_OR_RETURN(uint8_t* const host,
+                     MapRegion(file.start, file.size, fd.get(), file.file_offset, false));
+    table->regions.push_back({.start = file.start,
+                              .size = file.size,
+                              .host = host,
+                              .fd = fd.get(),
+                              .file_offset = file.file_offset});
+    table->files.push_back(std::move(fd));
+    table->total_size += file.size;
+    ASSIGN_OR_RETURN(TruncationGuard guard, TruncationGuard::Watch(host, file.size));
+    table->guards.push_back(std::move(guard));
   }
   return GuestMemory(std::move(table));
 }

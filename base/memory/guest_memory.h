@@ -63,14 +63,23 @@ class GuestMemory {
     bool track_dirty = false;
   };
 
+  // A piece of a file that somebody else made, and where the guest sees it. All but the descriptor
+  // are multiples of kGuestPageSize.
+  struct FileSpec {
+    GuestAddress start{};
+    uint64_t size = 0;
+    uint64_t file_offset = 0;
+    int fd = -1;
+  };
+
   struct Region {
     GuestAddress start{};
     uint64_t size = 0;
     // Host address of the first byte: for KVM memory slots and vhost-user tables, never to be
     // dereferenced.
     uint8_t* host = nullptr;
-    // Memfd that backs the region (-1 when anonymous; sealed against resizing) and the offset of
-    // its first byte there.
+    // File that backs the region (-1 when anonymous; a memfd sealed against resizing unless it came
+    // by MapFiles) and the offset of its first byte there.
     int fd = -1;
     uint64_t file_offset = 0;
     DirtyBitmap* dirty = nullptr;
@@ -83,6 +92,11 @@ class GuestMemory {
   // ResourceExhausted or the call's errno when the host cannot map that much.
   static absl::StatusOr<GuestMemory> Create(absl::Span<const RegionSpec> regions,
                                             const Options& options);
+
+  // Maps memory that another process made, who is not trusted. The descriptors are duplicated.
+  // InvalidArgument also when a piece is not all in its file, or that is no regular file. A file
+  // that is cut short later reads as zeros from there on (truncation_guard.h).
+  static absl::StatusOr<GuestMemory> MapFiles(absl::Span<const FileSpec> files);
 
   // No memory at all: every access is OutOfRange.
   GuestMemory();
