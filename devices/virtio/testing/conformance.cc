@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "devices/virtio/core/virtio_features.h"
+#include "devices/virtio/testing/vhost_user_host.h"
 
 namespace touchstone {
 namespace {
@@ -14,6 +15,17 @@ constexpr uint64_t kRingFeatures =
 constexpr uint64_t kQueueMemory = 4 << 20;
 // Longer than any delay by which a device puts work off.
 constexpr absl::Duration kPatience = absl::Seconds(2);
+
+const char* HostName(ConformanceCase::Host host) {
+  switch (host) {
+    case ConformanceCase::Host::kDirect:
+      return "Direct";
+    case ConformanceCase::Host::kPci:
+      return "Pci";
+    case ConformanceCase::Host::kVhostUser:
+      return "VhostUser";
+  }
+}
 
 std::string RingName(uint64_t features) {
   return absl::StrCat((features & kVirtioPackedRing) != 0 ? "Packed" : "Split",
@@ -26,7 +38,7 @@ std::string RingName(uint64_t features) {
 std::vector<ConformanceCase> ConformanceCases(const DeviceKit& kit, ConformanceCase::Host host) {
   ManualLoop loop;
   const uint64_t offered = kit.make(loop)->device().features();
-  const std::string host_name = host == ConformanceCase::Host::kPci ? "Pci" : "Direct";
+  const std::string host_name = HostName(host);
   std::vector<ConformanceCase> cases;
   for (const uint64_t packed : {uint64_t{0}, kVirtioPackedRing}) {
     for (const uint64_t event : {uint64_t{0}, kVirtioEventIndex}) {
@@ -44,9 +56,11 @@ std::vector<ConformanceCase> ConformanceCases(const DeviceKit& kit, ConformanceC
 }
 
 std::vector<ConformanceCase> ConformanceCases(const DeviceKit& kit) {
-  std::vector<ConformanceCase> cases = ConformanceCases(kit, ConformanceCase::Host::kDirect);
-  for (ConformanceCase& each : ConformanceCases(kit, ConformanceCase::Host::kPci)) {
-    cases.push_back(std::move(each));
+  std::vector<ConformanceCase> cases;
+  for (const ConformanceCase::Host host :
+       {ConformanceCase::Host::kDirect, ConformanceCase::Host::kPci,
+        ConformanceCase::Host::kVhostUser}) {
+    for (ConformanceCase& each : ConformanceCases(kit, host)) cases.push_back(std::move(each));
   }
   return cases;
 }
@@ -61,11 +75,19 @@ void VirtioConformance::Make(Setup setup) {
   subject_.reset();
   loop_ = std::make_unique<ManualLoop>();
   subject_ = GetParam().kit.make(*loop_);
-  GuestMemory memory = GuestDriver::MemoryFor(device().max_queue_sizes().size(), kQueueMemory);
-  if (GetParam().host == ConformanceCase::Host::kPci) {
-    host_ = std::make_unique<PciHost>(device(), std::move(memory));
-  } else {
-    host_ = std::make_unique<DirectHost>(device(), std::move(memory));
+  const size_t queues = device().max_queue_sizes().size();
+  switch (GetParam().host) {
+    case ConformanceCase::Host::kDirect:
+      host_ = std::make_unique<DirectHost>(device(), GuestDriver::MemoryFor(queues, kQueueMemory));
+      break;
+    case ConformanceCase::Host::kPci:
+      host_ = std::make_unique<PciHost>(device(), GuestDriver::MemoryFor(queues, kQueueMemory));
+      break;
+    case ConformanceCase::Host::kVhostUser:
+      host_ = std::make_unique<VhostUserHost>(
+          device(), GuestDriver::MemoryFor(queues, kQueueMemory, GuestMemory::Backing::kMemfd),
+          *loop_);
+      break;
   }
   const uint64_t wanted = (host_->features() & ~kRingFeatures) | GetParam().ring_features;
   guest_ = std::make_unique<GuestDriver>(*host_,

@@ -3,8 +3,8 @@
 //
 //   INSTANTIATE_VIRTIO_CONFORMANCE(Rng, RngKit());
 //
-// Hosts: DirectHost and PciHost. Kinds of ring: those that the device offers of split and packed,
-// with and without EVENT_IDX and INDIRECT_DESC.
+// Hosts: DirectHost, PciHost and VhostUserHost. Kinds of ring: those that the device offers of
+// split and packed, with and without EVENT_IDX and INDIRECT_DESC.
 //
 // Each case has a fresh device behind a fresh host, and a correct driver for it with all features
 // of the device's own. Thread-compatible, as tests are.
@@ -28,7 +28,7 @@
 namespace touchstone {
 
 struct ConformanceCase {
-  enum class Host { kDirect, kPci };
+  enum class Host { kDirect, kPci, kVhostUser };
 
   std::string name;  // "DirectSplitEvent".
   DeviceKit kit;

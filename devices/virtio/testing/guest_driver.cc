@@ -13,8 +13,9 @@ constexpr GuestAddress kStart{0x100000};
 
 }  // namespace
 
-GuestMemory GuestDriver::MemoryFor(size_t queues, uint64_t queue_memory) {
-  return GuestMemory::Create({{kStart, queues * queue_memory}}, {}).value();
+GuestMemory GuestDriver::MemoryFor(size_t queues, uint64_t queue_memory,
+                                   GuestMemory::Backing backing) {
+  return GuestMemory::Create({{kStart, queues * queue_memory}}, {.backing = backing}).value();
 }
 
 GuestDriver::GuestDriver(VirtioDevice& device, Options options)

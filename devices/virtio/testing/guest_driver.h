@@ -49,7 +49,8 @@ class GuestDriver {
   GuestDriver& operator=(const GuestDriver&) = delete;
 
   // Memory for so many queues.
-  static GuestMemory MemoryFor(size_t queues, uint64_t queue_memory = kQueueMemory);
+  static GuestMemory MemoryFor(size_t queues, uint64_t queue_memory = kQueueMemory,
+                               GuestMemory::Backing backing = GuestMemory::Backing::kAnonymous);
 
   // Makes the queues anew, empty; the device does not run.
   void Prepare();

@@ -1,0 +1,122 @@
+// Serves a VirtioDevice to a front end over a vhost-user socket: `touchstone device`, a jailed
+// child, tests.
+//
+//   VhostUserBackend backend(device, std::move(socket), loop,
+//                            [&](const absl::Status& why) { loop.Stop(); });
+//   loop.Run();
+//
+// Offered, each because all of it works: MQ, REPLY_ACK, BACKEND_REQ, CONFIG, RESET_DEVICE,
+// CONFIGURE_MEM_SLOTS, DEVICE_STATE. Chains in flight when a ring stops are completed first, so
+// that there is nothing to track for INFLIGHT_SHMFD.
+//
+// The front end is not trusted. What makes no sense ends the connection; a ring or a device that
+// does not start is answered with an error where an answer was asked for, signalled on the ring's
+// error descriptor, and the connection goes on. It can neither make this process crash or wait, nor
+// make it hold more than the bounds of message_table.h, memory_table.h and state_transfer.h; the
+// one exception is that a front end which clears O_NONBLOCK of an eventfd that it shares, and
+// drains it first, keeps the device's thread waiting for its own next kick.
+//
+// Ownership: device and loop are borrowed; the device is reset when this goes, or the connection
+// ends. Threads: everything happens on the loop's thread, where this is also destroyed (or while
+// the loop does not run). The device may work on another loop.
+
+#ifndef TOUCHSTONE_DEVICES_VIRTIO_VHOST_USER_BACKEND_H_
+#define TOUCHSTONE_DEVICES_VIRTIO_VHOST_USER_BACKEND_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/event/event_loop.h"
+#include "base/event_fd.h"
+#include "base/scoped_fd.h"
+#include "devices/virtio/core/virtio_device.h"
+#include "devices/virtio/vhost_user/backend_interrupt.h"
+#include "devices/virtio/vhost_user/backend_rings.h"
+#include "devices/virtio/vhost_user/connection.h"
+#include "devices/virtio/vhost_user/memory_table.h"
+#include "devices/virtio/vhost_user/state_transfer.h"
+
+namespace touchstone {
+
+class VhostUserBackend {
+ public:
+  // Called once, when the connection has ended: OK when the front end closed it, else why it was
+  // closed. May destroy the back end.
+  using Closed = absl::AnyInvocable<void(const absl::Status& why)>;
+
+  static constexpr uint64_t kProtocolFeatures =
+      kVhostUserMq | kVhostUserReplyAck | kVhostUserBackendReq | kVhostUserConfigSpace |
+      kVhostUserResetDevice | kVhostUserConfigureMemSlots | kVhostUserDeviceState;
+
+  // Takes a connected stream socket. REQUIRES: the device is idle and has at most 256 queues.
+  VhostUserBackend(VirtioDevice& device, ScopedFd socket, EventLoop& loop, Closed closed);
+  VhostUserBackend(const VhostUserBackend&) = delete;
+  VhostUserBackend& operator=(const VhostUserBackend&) = delete;
+
+  // The front end's memory as it is now; for devices that manage it.
+  [[nodiscard]] const GuestMemory& memory() const { return memory_.memory(); }
+
+ private:
+  // What a handler has to say. Nothing: the acknowledgement, if one was asked for.
+  using Payload = std::vector<uint8_t>;
+  using Answer = absl::StatusOr<std::optional<Payload>>;
+  struct Handler;
+
+  // Messages that one turn of the loop serves.
+  static constexpr int kMessagesPerTurn = 64;
+
+  void Serve();
+  void Close(const absl::Status& why);
+  absl::Status Dispatch(VhostUserMessage message);
+
+  // --- One for each request.
+  Answer GetFeatures(VhostUserMessage& message);
+  Answer SetFeatures(VhostUserMessage& message);
+  Answer SetOwner(VhostUserMessage& message);
+  Answer ResetOwner(VhostUserMessage& message);
+  Answer SetMemTable(VhostUserMessage& message);
+  Answer SetVringNum(VhostUserMessage& message);
+  Answer SetVringAddr(VhostUserMessage& message);
+  Answer SetVringBase(VhostUserMessage& message);
+  Answer GetVringBase(VhostUserMessage& message);
+  Answer SetVringKick(VhostUserMessage& message);
+  Answer SetVringCall(VhostUserMessage& message);
+  Answer SetVringErr(VhostUserMessage& message);
+  Answer GetProtocolFeatures(VhostUserMessage& message);
+  Answer SetProtocolFeatures(VhostUserMessage& message);
+  Answer GetQueueNum(VhostUserMessage& message);
+  Answer SetVringEnable(VhostUserMessage& message);
+  Answer SetBackendReqFd(VhostUserMessage& message);
+  Answer GetConfig(VhostUserMessage& message);
+  Answer SetConfig(VhostUserMessage& message);
+  Answer ResetDevice(VhostUserMessage& message);
+  Answer GetMaxMemSlots(VhostUserMessage& message);
+  Answer AddMemReg(VhostUserMessage& message);
+  Answer RemMemReg(VhostUserMessage& message);
+  Answer SetDeviceStateFd(VhostUserMessage& message);
+  Answer CheckDeviceState(VhostUserMessage& message);
+
+  // The ring that a kick, call or error descriptor is for.
+  absl::StatusOr<uint16_t> RingOf(const VhostUserMessage& message) const;
+  // The descriptor of such a message; nothing where its flag says that there is none.
+  static absl::StatusOr<std::optional<EventFd>> EventOf(VhostUserMessage& message);
+
+  VirtioDevice& device_;
+  EventLoop& loop_;
+  Closed closed_;
+  VhostUserConnection connection_;
+  VhostUserMemoryTable memory_;
+  VhostUserBackendInterrupt interrupt_;
+  VhostUserStateTransfer transfer_;
+  VhostUserBackendRings rings_;
+  uint64_t protocol_features_ = 0;
+  Watch watch_;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_DEVICES_VIRTIO_VHOST_USER_BACKEND_H_

@@ -1,0 +1,215 @@
+#include "devices/virtio/vhost_user/backend_rings.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "devices/virtio/core/virtio_features.h"
+#include "devices/virtio/vhost_user/ring_base.h"
+
+namespace touchstone {
+namespace {
+
+absl::Status Failed(const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::AbortedError(status.message());
+}
+
+}  // namespace
+
+VhostUserBackendRings::VhostUserBackendRings(VirtioDevice& device,
+                                             const VhostUserMemoryTable& table,
+                                             VirtioInterrupt& interrupt)
+    : device_(device),
+      interrupt_(interrupt),
+      rings_(device.max_queue_sizes().size()),
+      table_(table) {}
+
+VhostUserBackendRings::~VhostUserBackendRings() { Reset(); }
+
+uint64_t VhostUserBackendRings::features() const {
+  return device_.features() | kVhostUserProtocolFeatures;
+}
+
+bool VhostUserBackendRings::packed() const { return (features_ & kVirtioPackedRing) != 0; }
+
+absl::Status VhostUserBackendRings::CheckIndex(uint64_t index) const {
+  if (index < rings_.size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no ring ", index, " among ", rings_.size()));
+}
+
+absl::Status VhostUserBackendRings::CheckStopped(uint64_t index) const {
+  RETURN_IF_ERROR(CheckIndex(index));
+  if (!rings_[index].running) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("ring ", index, " runs"));
+}
+
+bool VhostUserBackendRings::any_running() const {
+  for (const Ring& ring : rings_) {
+    if (ring.running) return true;
+  }
+  return false;
+}
+
+absl::Status VhostUserBackendRings::SetFeatures(uint64_t features) {
+  if ((features & ~this->features()) != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("features that were not offered: ", absl::Hex(features & ~this->features())));
+  }
+  if (features == features_) return absl::OkStatus();
+  if (any_running()) return absl::FailedPreconditionError("a ring runs");
+  // An idle device keeps what was restored into it.
+  if (attached_) device_.Reset();
+  attached_ = false;
+  features_ = features;
+  return absl::OkStatus();
+}
+
+absl::Status VhostUserBackendRings::MemoryChanged() {
+  if (!attached_) return absl::OkStatus();
+  stale_ = true;
+  return any_running() ? AttachAnew() : absl::OkStatus();
+}
+
+absl::Status VhostUserBackendRings::SetSize(const VhostUserVringState& state) {
+  RETURN_IF_ERROR(CheckStopped(state.index));
+  const uint16_t max = device_.max_queue_sizes()[state.index];
+  if (state.num == 0 || state.num > max) {
+    return absl::InvalidArgumentError(absl::StrCat("ring ", state.index.get(), ": a size of ",
+                                                   state.num.get(), ", not 1 to ", max));
+  }
+  rings_[state.index].size = state.num;
+  return Update(static_cast<uint16_t>(state.index));
+}
+
+absl::Status VhostUserBackendRings::SetAddress(const VhostUserVringAddress& address) {
+  RETURN_IF_ERROR(CheckStopped(address.index));
+  if (address.flags != 0) {
+    return absl::InvalidArgumentError("dirty logging was not negotiated");
+  }
+  rings_[address.index].address = address;
+  return Update(static_cast<uint16_t>(address.index));
+}
+
+absl::Status VhostUserBackendRings::SetBase(const VhostUserVringState& state) {
+  RETURN_IF_ERROR(CheckStopped(state.index));
+  rings_[state.index].base = state.num;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<VhostUserVringState> VhostUserBackendRings::GetBase(
+    const VhostUserVringState& state) {
+  RETURN_IF_ERROR(CheckIndex(state.index));
+  const auto index = static_cast<uint16_t>(state.index);
+  RETURN_IF_ERROR(Stop(index));
+  // vhost-user, "Ring states": stopped until it has a kick descriptor again.
+  rings_[index].kick = nullptr;
+  return VhostUserVringState{.index = state.index, .num = rings_[index].base};
+}
+
+absl::Status VhostUserBackendRings::SetKick(uint16_t index, std::optional<EventFd> kick) {
+  RETURN_IF_ERROR(CheckIndex(index));
+  if (!kick.has_value()) {
+    return absl::UnimplementedError(absl::StrCat("ring ", index, ": polling without a kick"));
+  }
+  RETURN_IF_ERROR(Stop(index));
+  rings_[index].kick = std::make_shared<const EventFd>(*std::move(kick));
+  return Update(index);
+}
+
+absl::Status VhostUserBackendRings::Enable(const VhostUserVringState& state) {
+  RETURN_IF_ERROR(CheckIndex(state.index));
+  if (state.num > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a ring is enabled by 1, not ", state.num.get()));
+  }
+  rings_[state.index].enabled = state.num == 1;
+  return Update(static_cast<uint16_t>(state.index));
+}
+
+void VhostUserBackendRings::Reset() {
+  device_.Reset();
+  attached_ = false;
+  for (Ring& ring : rings_) ring = {};
+}
+
+absl::Status VhostUserBackendRings::Update(uint16_t index) {
+  const Ring& ring = rings_[index];
+  const bool enabled = ring.enabled || (features_ & kVhostUserProtocolFeatures) == 0;
+  const bool complete =
+      ring.kick != nullptr && ring.size != 0 && ring.address.has_value() && !table_.empty();
+  if (!enabled || !complete) return Stop(index);
+  if (ring.running) return absl::OkStatus();
+  absl::Status status = Start(index);
+  if (status.ok()) return status;
+  LOG(kWarning, "vhost-user", "device %d, ring %d: %s", device_.device_id(), index,
+      std::string(status.message()));
+  interrupt_.QueueBroken(index);
+  return Failed(status);
+}
+
+absl::Status VhostUserBackendRings::Start(uint16_t index) {
+  RETURN_IF_ERROR(stale_ ? AttachAnew() : Attach());
+  Ring& ring = rings_[index];
+  ASSIGN_OR_RETURN(const QueueLayout layout, LayoutOf(ring));
+  ASSIGN_OR_RETURN(
+      VirtQueue queue,
+      VirtQueue::Create(table_.memory(), {.layout = layout,
+                                          .features = features_ & ~kVhostUserProtocolFeatures,
+                                          .position = PositionOfVhostUserBase(ring.base, packed()),
+                                          .kick = ring.kick}));
+  RETURN_IF_ERROR(device_.StartQueue(index, std::move(queue)));
+  ring.running = true;
+  return absl::OkStatus();
+}
+
+absl::Status VhostUserBackendRings::Stop(uint16_t index) {
+  Ring& ring = rings_[index];
+  if (!ring.running) return absl::OkStatus();
+  ring.running = false;
+  const absl::StatusOr<QueuePosition> position = device_.StopQueue(index);
+  if (!position.ok()) return Failed(position.status());
+  ring.base = VhostUserBaseOf(*position, packed());
+  return absl::OkStatus();
+}
+
+absl::Status VhostUserBackendRings::Attach() {
+  if (attached_) return absl::OkStatus();
+  RETURN_IF_ERROR(device_.Attach({.features = features_ & ~kVhostUserProtocolFeatures,
+                                  .memory = table_.memory(),
+                                  .interrupt = &interrupt_}));
+  attached_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status VhostUserBackendRings::AttachAnew() {
+  std::vector<uint16_t> running;
+  for (uint16_t index = 0; index < rings_.size(); ++index) {
+    if (rings_[index].running) running.push_back(index);
+  }
+  for (const uint16_t index : running) RETURN_IF_ERROR(Stop(index));
+  const absl::StatusOr<std::string> state = device_.Save();
+  if (!state.ok()) return Failed(state.status());
+  device_.Reset();
+  attached_ = false;
+  stale_ = false;
+  RETURN_IF_ERROR(Failed(device_.Restore(*state)));
+  for (const uint16_t index : running) RETURN_IF_ERROR(Update(index));
+  return Attach();
+}
+
+absl::StatusOr<QueueLayout> VhostUserBackendRings::LayoutOf(const Ring& ring) const {
+  const std::optional<GuestAddress> descriptors = table_.ToGuest(ring.address->descriptors);
+  const std::optional<GuestAddress> driver = table_.ToGuest(ring.address->available);
+  const std::optional<GuestAddress> device = table_.ToGuest(ring.address->used);
+  if (!descriptors.has_value() || !driver.has_value() || !device.has_value()) {
+    return absl::InvalidArgumentError("an area of the ring is in none of the memory regions");
+  }
+  return QueueLayout{
+      .size = ring.size, .descriptors = *descriptors, .driver = *driver, .device = *device};
+}
+
+}  // namespace touchstone
