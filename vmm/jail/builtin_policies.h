@@ -1,0 +1,22 @@
+// What jailed devices may ask of the kernel: a base that all share, and a few words for each
+// device.
+
+#ifndef TOUCHSTONE_VMM_JAIL_BUILTIN_POLICIES_H_
+#define TOUCHSTONE_VMM_JAIL_BUILTIN_POLICIES_H_
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "vmm/jail/policy.h"
+
+namespace touchstone {
+
+// The policies, by the names that crosvm has for them (crosvm.md 8.2).
+inline constexpr absl::string_view kBuiltinPolicies[] = {"rng_device", "block_device",
+                                                         "serial_device", "net_device"};
+
+// NotFound for others than these.
+absl::StatusOr<Policy> BuiltinPolicy(absl::string_view name);
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_JAIL_BUILTIN_POLICIES_H_

@@ -1,0 +1,122 @@
+#include "vmm/jail/jailed_process.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "vmm/jail/jail_report.h"
+#include "vmm/jail/syscall_names.h"
+
+namespace touchstone {
+namespace {
+
+struct Received {
+  std::optional<JailReport> report;
+  bool hung_up = false;
+};
+
+// The next report, if one is there.
+Received Receive(int fd) {
+  JailReport report;
+  const ssize_t size = recv(fd, &report, sizeof(report), MSG_DONTWAIT);
+  if (size != sizeof(report)) return {.hung_up = size == 0};
+  report.step[sizeof(report.step) - 1] = '\0';
+  return {.report = report};
+}
+
+absl::Status StepFailed(const std::string& name, const JailReport& report) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("the jail of ", name, ": ", report.step, ": ", strerror(report.number),
+                   "; --disable-sandbox runs devices inside the main process"));
+}
+
+}  // namespace
+
+JailedProcess::JailedProcess(std::string name, pid_t pid, ScopedFd pidfd, ScopedFd reports)
+    : name_(std::move(name)), pid_(pid), pidfd_(std::move(pidfd)), reports_(std::move(reports)) {}
+
+JailedProcess::JailedProcess(JailedProcess&& other) noexcept
+    : name_(std::move(other.name_)),
+      pid_(other.pid_),
+      pidfd_(std::move(other.pidfd_)),
+      reports_(std::move(other.reports_)),
+      ended_(std::exchange(other.ended_, true)),
+      end_(std::move(other.end_)) {}
+
+JailedProcess::~JailedProcess() {
+  if (ended_) return;
+  Kill();
+  AwaitEnd().IgnoreError();
+}
+
+absl::Status JailedProcess::AwaitConfined(absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  while (true) {
+    const Received received = Receive(reports_.get());
+    if (received.report.has_value()) {
+      if (received.report->kind == JailReport::Kind::kConfined) return absl::OkStatus();
+      return StepFailed(name_, *received.report);
+    }
+    if (received.hung_up) {
+      Kill();
+      const absl::Status end = AwaitEnd();
+      return absl::AbortedError(absl::StrCat(
+          "the jail of ", name_, " was not set up: ", end.ok() ? "it ended" : end.message()));
+    }
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("the jail of ", name_, " was not ready in ", absl::FormatDuration(timeout)));
+    }
+    pollfd wait = {.fd = reports_.get(), .events = POLLIN};
+    poll(&wait, 1, static_cast<int>(std::min<int64_t>(absl::ToInt64Milliseconds(left) + 1, 10000)));
+  }
+}
+
+absl::Status JailedProcess::AwaitEnd() {
+  if (ended_) return end_;
+  siginfo_t info = {};
+  while (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info, WEXITED) !=
+         0) {
+    if (errno != EINTR) return ErrnoStatus(errno, absl::StrCat("waitid of ", name_));
+  }
+  ended_ = true;
+  if (info.si_code == CLD_EXITED) {
+    if (info.si_status != 0) {
+      end_ = absl::AbortedError(absl::StrCat(name_, " exited with status ", info.si_status));
+    }
+    return end_;
+  }
+  if (info.si_status != SIGSYS) {
+    end_ = absl::AbortedError(absl::StrCat(name_, " was killed by signal ", info.si_status, " (",
+                                           strsignal(info.si_status), ")"));
+    return end_;
+  }
+  // Reports before that of the system call were read already, unless nobody waited for them.
+  std::string call = "a system call";
+  while (const std::optional<JailReport> report = Receive(reports_.get()).report) {
+    if (report->kind != JailReport::Kind::kViolation) continue;
+    call = absl::StrCat("system call ", SyscallName(report->number), " (", report->number, ")");
+  }
+  end_ = absl::PermissionDeniedError(
+      absl::StrCat(name_, " was killed: its policy does not allow ", call));
+  return end_;
+}
+
+void JailedProcess::Kill() {
+  // The child is not reaped yet, so its number is nobody else's.
+  if (!ended_) syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+}
+
+}  // namespace touchstone
