@@ -1,6 +1,7 @@
 #include "devices/virtio/balloon/balloon_statistics.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
@@ -27,23 +28,31 @@ constexpr Name kNames[] = {
     {BalloonTag::kUnevictableMemory, "unevictable_memory"},
 };
 
+// What the names and numbers of usual length come to.
+constexpr size_t kJsonSize = 400;
+
 }  // namespace
 
+size_t BalloonStatistics::IndexOf(BalloonTag tag) {
+  static_assert(std::size(kNames) == kKnownTags);
+  const auto* const found = std::find_if(std::begin(kNames), std::end(kNames),
+                                         [tag](const Name& name) { return name.tag == tag; });
+  return static_cast<size_t>(found - std::begin(kNames));
+}
+
 void BalloonStatistics::Set(const BalloonStatistic& statistic) {
-  const auto tag = static_cast<BalloonTag>(statistic.tag.get());
-  const bool known = std::any_of(std::begin(kNames), std::end(kNames),
-                                 [tag](const Name& name) { return name.tag == tag; });
-  if (known) values_[statistic.tag] = statistic.value;
+  const size_t index = IndexOf(static_cast<BalloonTag>(statistic.tag.get()));
+  if (index < kKnownTags) values_[index] = statistic.value;
 }
 
 absl::optional<uint64_t> BalloonStatistics::Get(BalloonTag tag) const {
-  const auto found = values_.find(static_cast<uint16_t>(tag));
-  if (found == values_.end()) return absl::nullopt;
-  return found->second;
+  const size_t index = IndexOf(tag);
+  return index < kKnownTags ? values_[index] : absl::nullopt;
 }
 
 std::string BalloonStatistics::ToJson() const {
   std::string json = "{";
+  json.reserve(kJsonSize);
   for (const Name& name : kNames) {
     const absl::optional<uint64_t> value = Get(name.tag);
     absl::StrAppend(&json, json.size() > 1 ? "," : "", "\"", name.name,

@@ -3,10 +3,11 @@
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_BALLOON_BALLOON_STATISTICS_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_BALLOON_BALLOON_STATISTICS_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/types/optional.h"
 #include "devices/virtio/balloon/balloon_protocol.h"
 
@@ -22,7 +23,11 @@ class BalloonStatistics {
   [[nodiscard]] std::string ToJson() const;
 
  private:
-  absl::flat_hash_map<uint16_t, uint64_t> values_;  // At most one for each known tag.
+  static constexpr size_t kKnownTags = 12;
+  // Where the tag's value is; kKnownTags of one that is not known.
+  static size_t IndexOf(BalloonTag tag);
+
+  std::array<absl::optional<uint64_t>, kKnownTags> values_;
 };
 
 }  // namespace touchstone

@@ -23,7 +23,10 @@ bool IsReturned(const DriverQueue::Used& used) { return used.length == 0; }
 }  // namespace
 
 absl::StatusOr<uint64_t> FakeMemoryControl::Release(GuestAddress start, uint64_t size) {
-  if (refuses_) return absl::PermissionDeniedError("the fake refuses");
+  // Made once: a status and its text are two allocations, and a list has many ranges.
+  static const absl::Status& refusal =
+      *new absl::Status(absl::PermissionDeniedError("the fake refuses"));
+  if (refuses_) return refusal;
   if (ranges_.size() == kMaxRanges) ranges_.clear();
   ranges_.push_back({Raw(start), size});
   return Raw(start) < kFakeMemorySize ? std::min(size, kFakeMemorySize - Raw(start)) : 0;

@@ -15,8 +15,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
 #include "base/endian.h"
 #include "base/memory/guest_address.h"
@@ -44,8 +44,9 @@ class PageBatch {
 
   // The ranges in the order of their addresses; forgets all pages. Pages that were added twice are
   // there once.
-  std::vector<GuestMemory::RegionSpec> TakeRanges() {
-    std::vector<GuestMemory::RegionSpec> ranges;
+  using Ranges = absl::InlinedVector<GuestMemory::RegionSpec, 16>;
+  Ranges TakeRanges() {
+    Ranges ranges;
     const auto end_of_frames = frames_.begin() + size_;
     if (!std::is_sorted(frames_.begin(), end_of_frames)) std::sort(frames_.begin(), end_of_frames);
     for (size_t i = 0; i < size_;) {
