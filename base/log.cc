@@ -29,6 +29,7 @@ struct Levels {
 // Replaced as a whole and never freed: a reader on another thread may still hold the old one.
 std::atomic<const Levels*> g_levels{nullptr};
 std::atomic<int> g_fd{STDERR_FILENO};
+std::atomic<void (*)(LogLevel, absl::string_view)> g_copy{nullptr};
 
 constexpr absl::string_view kNames[] = {"off", "error", "warn", "info", "debug", "trace"};
 
@@ -78,6 +79,10 @@ bool LogEnabled(LogLevel level, absl::string_view module) {
   return level <= (it == levels->modules.end() ? levels->fallback : it->second);
 }
 
+void SetLogCopy(void (*copy)(LogLevel level, absl::string_view line)) {
+  g_copy.store(copy, std::memory_order_release);  // what it uses is there
+}
+
 void SetLogFd(int fd) { g_fd.store(fd, std::memory_order_relaxed); }
 
 namespace internal {
@@ -95,13 +100,17 @@ bool AdmitLog(LogSite& site) {
 }
 
 void WriteLog(LogSite& site, LogLevel level, absl::string_view module, const std::string& text) {
-  std::string line =
-      absl::StrCat("touchstone: ", kNames[static_cast<int>(level)], ": ", module, ": ", text);
+  const std::string prefix = absl::StrCat("touchstone: ", kNames[static_cast<int>(level)], ": ");
+  std::string line = absl::StrCat(prefix, module, ": ", text);
   if (const int lost = site.held_back.exchange(0, std::memory_order_relaxed); lost > 0) {
     absl::StrAppend(&line, " (", lost, " like it held back)");
   }
   line.resize(std::min(line.size(), kMaxLine - 1));
   std::replace_if(line.begin(), line.end(), absl::ascii_iscntrl, '?');
+  // Acquire: pairs with SetLogCopy.
+  if (const auto copy = g_copy.load(std::memory_order_acquire); copy != nullptr) {
+    copy(level, absl::string_view(line).substr(prefix.size()));
+  }
   line.push_back('\n');
   // A log line that cannot be written has nowhere else to go.
   [[maybe_unused]] const ssize_t ignored =

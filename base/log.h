@@ -40,6 +40,10 @@ bool LogEnabled(LogLevel level, absl::string_view module);
 // logging.
 void SetLogFd(int fd);
 
+// Who gets each line that is printed too: "module: text", without the line's end and its level's
+// name. Called from any thread; must not log.
+void SetLogCopy(void (*copy)(LogLevel level, absl::string_view line));
+
 namespace internal {
 
 inline constexpr int kBurstPerSecond = 10;

@@ -115,6 +115,17 @@ absl::Status DumpConfig(const CommandContext& context, RunConfig config) {
   return absl::OkStatus();
 }
 
+// The option of `run` or else the global one, unless --no-syslog. A machine without a system log
+// shall run all the same.
+void StartSystemLogOf(const Call& call, const RunConfig& config) {
+  if (call.global.no_syslog() || (!config.has_syslog_tag() && !call.global.has_syslog_tag()))
+    return;
+  const std::string& tag = config.has_syslog_tag() ? config.syslog_tag() : call.global.syslog_tag();
+  if (const absl::Status status = call.context.start_system_log(tag); !status.ok()) {
+    LOG(kWarning, "log", "--syslog-tag: there is no system log: %s", status.message());
+  }
+}
+
 ExitCode ExecuteRun(const Call& call) {
   absl::StatusOr<RunLine> line = ReadRunLine(call.arguments, call.context.read_file);
   if (!line.ok()) return RefuseArguments(call.context, line.status().message());
@@ -124,6 +135,7 @@ ExitCode ExecuteRun(const Call& call) {
       return RefuseArguments(call.context, absl::StrCat("--log-level: ", status.message()));
     }
   }
+  StartSystemLogOf(call, config);
   for (const std::string& warning : line->warnings) LOG(kWarning, "config", "%s", warning);
   if (config.has_dump_cfg()) {
     if (absl::Status status = DumpConfig(call.context, config); !status.ok()) {

@@ -17,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/log.h"
+#include "base/system_log.h"
 #include "vmm/cli/exit_code.h"
 #include "vmm/cli/text_file.h"
 #include "vmm/config/config.pb.h"
@@ -42,6 +43,10 @@ struct CommandContext {
       WriteTextFile;
   // Puts --log-level into force.
   std::function<absl::Status(absl::string_view)> set_log_levels = SetLogLevels;
+  // Starts to copy the log to the system log under this tag.
+  std::function<absl::Status(absl::string_view tag)> start_system_log = [](absl::string_view tag) {
+    return StartSystemLog(tag);
+  };
 };
 
 // Runs the program with `arguments`, its own name left out, and returns the process's exit code

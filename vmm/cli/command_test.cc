@@ -53,10 +53,16 @@ class CommandTest : public testing::Test {
                        if (path == "/full") return absl::DataLossError("write /full: full");
                        files_[path] = std::string(text);
                        return absl::OkStatus();
+                     },
+                 .start_system_log =
+                     [this](absl::string_view tag) {
+                       tags_.emplace_back(tag);
+                       return tag == "none" ? absl::NotFoundError("/dev/log") : absl::OkStatus();
                      }});
   }
 
   std::map<std::string, std::string> files_;
+  std::vector<std::string> tags_;
   std::string out_;
   std::string err_;
   std::optional<RunConfig> config_;
@@ -100,12 +106,25 @@ TEST_F(CommandTest, RunReportsEveryInvalidOption) {
       "touchstone: --serial: hardware=serial,num=9: there are 4 serial ports, num is 1 to 4\n");
 }
 
-TEST_F(CommandTest, RefusesOptionsByTheirFate) {
-  const int code = Run({"--syslog-tag=x", "run", "k"});
-  EXPECT_EQ(code, 1);
-  EXPECT_EQ(err_, "touchstone: --syslog-tag: not implemented yet\n");
-  err_.clear();
+TEST_F(CommandTest, SystemLogHasTheTagOfTheOption) {
+  EXPECT_EQ(Run({"run", "k"}), 0);
+  EXPECT_EQ(Run({"--syslog-tag=global", "run", "k"}), 0);
+  EXPECT_EQ(Run({"--syslog-tag=global", "run", "--syslog-tag=own", "k"}), 0);
+  EXPECT_EQ(Run({"--no-syslog", "run", "--syslog-tag=own", "k"}), 0);
 
+  EXPECT_EQ(tags_, (std::vector<std::string>{"global", "own"}));
+}
+
+TEST_F(CommandTest, MachineRunsWithoutASystemLog) {
+  testing::internal::CaptureStderr();
+
+  EXPECT_EQ(Run({"run", "--syslog-tag=none", "k"}), 0);
+
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("--syslog-tag: there is no system log: /dev/log"));
+}
+
+TEST_F(CommandTest, RefusesOptionsByTheirFate) {
   EXPECT_EQ(Run({"run", "--gpu=backend=2d", "--evdev=/dev/input/event1", "--crash-pipe-name=x",
                  "--hypervisor=whpx", "k"}),
             1);

@@ -48,9 +48,9 @@ TEST(OptionsHelp, ShowsValuesDefaultsAndGroups) {
   --version
       print the version
   --syslog-tag TAG
-      name of the process in the system log (not implemented yet)
+      as the option of run, which overrides this one
   --no-syslog
-      do not write to the system log, which is never done
+      do not write to the system log, in spite of --syslog-tag
 )");
   EXPECT_THAT(OptionsHelp({SchemaOf<RunConfig>()}), HasSubstr(R"(
   -m, --mem size=MiB

@@ -1,0 +1,74 @@
+#include "base/system_log.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/scoped_fd.h"
+#include "base/status.h"
+
+namespace touchstone {
+namespace {
+
+struct SystemLog {
+  ScopedFd socket;
+  std::string tag;
+};
+
+// Never freed: a thread may log at any moment.
+const SystemLog* g_log = nullptr;
+
+int Severity(LogLevel level) {
+  switch (level) {
+    case LogLevel::kOff:
+    case LogLevel::kError:
+      return LOG_ERR;
+    case LogLevel::kWarning:
+      return LOG_WARNING;
+    case LogLevel::kInfo:
+      return LOG_INFO;
+    case LogLevel::kDebug:
+    case LogLevel::kTrace:
+      return LOG_DEBUG;
+  }
+  return LOG_INFO;
+}
+
+// RFC 3164, 4.1, without the host name, as the C library writes to the local daemon.
+void Send(LogLevel level, absl::string_view text) {
+  char when[32] = "";
+  const time_t now = time(nullptr);
+  tm local = {};
+  localtime_r(&now, &local);
+  strftime(when, sizeof(when), "%h %e %T", &local);
+  const std::string line = absl::StrCat("<", LOG_USER | Severity(level), ">", when, " ", g_log->tag,
+                                        "[", getpid(), "]: ", text);
+  send(g_log->socket.get(), line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+}  // namespace
+
+absl::Status StartSystemLog(absl::string_view tag, const std::string& path) {
+  sockaddr_un address = {.sun_family = AF_UNIX};
+  if (path.size() >= sizeof(address.sun_path)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " is too long for a socket"));
+  }
+  memcpy(address.sun_path, path.data(), path.size());
+  ScopedFd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return ErrnoStatus(errno, "socket");
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    return ErrnoStatus(errno, path);
+  }
+  g_log = new SystemLog{std::move(fd), std::string(tag)};
+  SetLogCopy(Send);
+  return absl::OkStatus();
+}
+
+}  // namespace touchstone
