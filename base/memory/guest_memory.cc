@@ -159,14 +159,17 @@ absl::StatusOr<GuestMemory> GuestMemory::Create(absl::Span<const RegionSpec> reg
   }
   table->regions.reserve(specs.size());
   for (size_t i = 0; i < specs.size(); ++i) {
-    const auto& [start, size] = specs[i];
-    Region region{.start = start, .size = size};
-    if (table->memfd.valid()) {
+    const RegionSpec& spec = specs[i];
+    const uint64_t size = spec.size;
+    Region region{.start = spec.start, .size = size};
+    if (table->memfd.valid() && spec.fd < 0) {
       region.fd = table->memfd.get();
       region.file_offset = file_offsets[i];
     }
     ASSIGN_OR_RETURN(region.host,
-                     MapRegion(start, size, region.fd, region.file_offset, options.huge_pages));
+                     spec.fd >= 0 ? MapRegion(spec.start, size, spec.fd, spec.file_offset, false)
+                                  : MapRegion(spec.start, size, region.fd, region.file_offset,
+                                              options.huge_pages));
     table->regions.push_back(region);
     table->total_size += size;
     if (options.track_dirty) {

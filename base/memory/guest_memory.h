@@ -44,6 +44,10 @@ class GuestMemory {
   struct RegionSpec {
     GuestAddress start{};
     uint64_t size = 0;
+    // A file to map there, shared, from `file_offset` on (a multiple of kGuestPageSize) instead of
+    // what Options say; borrowed during Create. Cut shorter later, it is SIGBUS for who touches it.
+    int fd = -1;
+    uint64_t file_offset = 0;
   };
 
   enum class Backing {
@@ -78,8 +82,8 @@ class GuestMemory {
     // Host address of the first byte: for KVM memory slots and vhost-user tables, never to be
     // dereferenced.
     uint8_t* host = nullptr;
-    // File that backs the region (-1 when anonymous; a memfd sealed against resizing unless it came
-    // by MapFiles) and the offset of its first byte there.
+    // File that backs the region (-1 when anonymous or a file of RegionSpec; a memfd sealed against
+    // resizing unless it came by MapFiles) and the offset of its first byte there.
     int fd = -1;
     uint64_t file_offset = 0;
     DirtyBitmap* dirty = nullptr;

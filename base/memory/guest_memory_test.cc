@@ -503,5 +503,24 @@ TEST(GuestAtomicTest, ReleaseAndAcquireOrderOtherAccesses) {
   EXPECT_EQ(*seen, 99u);
 }
 
+TEST(GuestMemoryFileTest, RegionMayBeAFile) {
+  const ScopedFd file(memfd_create("file", MFD_CLOEXEC));
+  ASSERT_EQ(ftruncate(file.get(), 3 * 4096), 0);
+  ASSERT_EQ(pwrite(file.get(), "b", 1, 4096), 1);
+
+  const absl::StatusOr<GuestMemory> memory = GuestMemory::Create(
+      {{GuestAddress{0}, 4096},
+       {.start = GuestAddress{0x10000}, .size = 8192, .fd = file.get(), .file_offset = 4096}},
+      {});
+
+  ASSERT_TRUE(memory.ok()) << memory.status();
+  EXPECT_EQ(*memory->ReadObject<char>(GuestAddress{0x10000}), 'b');
+  EXPECT_TRUE(memory->WriteObject(GuestAddress{0x11FFF}, 'z').ok());
+  char last = 0;
+  EXPECT_EQ(pread(file.get(), &last, 1, 3 * 4096 - 1), 1);
+  EXPECT_EQ(last, 'z');
+  EXPECT_EQ(memory->regions()[1].fd, -1);
+}
+
 }  // namespace
 }  // namespace touchstone

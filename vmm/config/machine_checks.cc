@@ -162,6 +162,9 @@ void CheckFileBackedMappings(const RunConfig& config, Errors& errors) {
       errors.push_back(
           absl::StrCat(option, ": offset=", mapping.offset(), " is not a multiple of ", kPageSize));
     }
+    if (mapping.ram() && !mapping.rw()) {
+      errors.push_back(absl::StrCat(option, ": ram needs rw: a guest writes to its memory"));
+    }
     if (mapping.size() == 0) errors.push_back(absl::StrCat(option, ": size=0 maps nothing"));
     if (mapping.addr() > UINT64_MAX - mapping.size()) {
       errors.push_back(absl::StrCat(option, ": addr=", mapping.addr(),

@@ -81,6 +81,8 @@ INSTANTIATE_TEST_SUITE_P(
            Mistake{"file_backed_mapping { path: 'p' addr: 4096 size: 5 }",
                    "--file-backed-mapping: path=p: size=5 is not a multiple of 4096; align rounds "
                    "it"},
+           Mistake{"file_backed_mapping { path: 'p' addr: 4096 size: 4096 ram: true }",
+                   "--file-backed-mapping: path=p: ram needs rw: a guest writes to its memory"},
            Mistake{"file_backed_mapping { path: 'p' addr: 4096 size: 0 }",
                    "--file-backed-mapping: path=p: size=0 maps nothing"},
            Mistake{"file_backed_mapping { path: 'p' addr: 4096 size: 4096 offset: 1 align: true }",

@@ -45,6 +45,7 @@ absl::StatusOr<MemoryLayout> PlanMemory(const RunConfig& config, int physical_bi
   MemoryLayoutOptions options = {.ram_size = config.mem().size() * kMiB,
                                  .pstore_size = config.pstore().size(),
                                  .holes = FileMappingRanges(config),
+                                 .ram_in_holes = FileMappingRanges(config, /*ram_only=*/true),
                                  .firmware_places_bars = config.has_bios(),
                                  .physical_bits = physical_bits};
   if (config.has_pci_start()) options.hole_start = GuestAddress{config.pci_start()};
@@ -197,10 +198,12 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   parts.pause = std::make_unique<PauseGate>();
   ASSIGN_OR_RETURN(const Processors processors, PlanProcessors(config, *host.hypervisor));
   ASSIGN_OR_RETURN(const MemoryLayout layout, PlanMemory(config, processors.physical_bits));
+  std::vector<GuestMemory::RegionSpec> regions = layout.RamRegions();
+  ASSIGN_OR_RETURN(const std::vector<FileMemory> files, OpenFileMemory(config));
+  for (const FileMemory& file : files) regions.push_back(file.spec);
   // Private: nothing in the machine hands its memory to another process.
   absl::StatusOr<GuestMemory> memory = GuestMemory::Create(
-      layout.RamRegions(),
-      {.backing = GuestMemory::Backing::kAnonymous, .huge_pages = config.hugepages()});
+      regions, {.backing = GuestMemory::Backing::kAnonymous, .huge_pages = config.hugepages()});
   if (!memory.ok()) return Annotate(memory.status(), "--mem");
   parts.memory = *std::move(memory);
   RETURN_IF_ERROR(ApplyMemoryPolicy(config, parts.memory));

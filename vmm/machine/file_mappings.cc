@@ -55,13 +55,18 @@ absl::Status CheckSize(int fd, uint64_t end) {
       absl::StrCat("has ", status.st_size, " bytes, offset= and size= reach to ", end));
 }
 
+absl::StatusOr<ScopedFd> OpenChecked(const FileBackedMappingConfig& config) {
+  const int flags = (config.rw() ? O_RDWR : O_RDONLY) | (config.sync() ? O_SYNC : 0);
+  ASSIGN_OR_RETURN(ScopedFd fd, OpenFile(config.path(), flags));
+  uint64_t end = 0;
+  if (__builtin_add_overflow(config.offset(), RangeOf(config).size, &end)) end = UINT64_MAX;
+  RETURN_IF_ERROR(Annotate(CheckSize(fd.get(), end), config.path()));
+  return fd;
+}
+
 absl::StatusOr<FileMapping> OpenFileBacked(const FileBackedMappingConfig& config) {
   const MemoryRange place = RangeOf(config);
-  const int flags = (config.rw() ? O_RDWR : O_RDONLY) | (config.sync() ? O_SYNC : 0);
-  ASSIGN_OR_RETURN(const ScopedFd fd, OpenFile(config.path(), flags));
-  uint64_t end = 0;
-  if (__builtin_add_overflow(config.offset(), place.size, &end)) end = UINT64_MAX;
-  RETURN_IF_ERROR(Annotate(CheckSize(fd.get(), end), config.path()));
+  ASSIGN_OR_RETURN(const ScopedFd fd, OpenChecked(config));
   absl::StatusOr<MappedFile> file =
       MappedFile::Map(fd.get(), config.offset(), place.size,
                       config.rw() ? MappedFile::kWritable : MappedFile::kReadOnly);
@@ -71,12 +76,26 @@ absl::StatusOr<FileMapping> OpenFileBacked(const FileBackedMappingConfig& config
 
 }  // namespace
 
-std::vector<MemoryRange> FileMappingRanges(const RunConfig& config) {
+std::vector<MemoryRange> FileMappingRanges(const RunConfig& config, bool ram_only) {
   std::vector<MemoryRange> ranges;
   for (const FileBackedMappingConfig& mapping : config.file_backed_mapping()) {
-    ranges.push_back(RangeOf(mapping));
+    if (mapping.ram() || !ram_only) ranges.push_back(RangeOf(mapping));
   }
   return ranges;
+}
+
+absl::StatusOr<std::vector<FileMemory>> OpenFileMemory(const RunConfig& config) {
+  std::vector<FileMemory> memories;
+  for (const FileBackedMappingConfig& mapping : config.file_backed_mapping()) {
+    if (!mapping.ram()) continue;
+    absl::StatusOr<ScopedFd> fd = OpenChecked(mapping);
+    if (!fd.ok()) return Annotate(fd.status(), "--file-backed-mapping");
+    const MemoryRange place = RangeOf(mapping);
+    const GuestMemory::RegionSpec spec = {
+        .start = place.start, .size = place.size, .fd = fd->get(), .file_offset = mapping.offset()};
+    memories.push_back({.fd = *std::move(fd), .spec = spec});
+  }
+  return memories;
 }
 
 absl::StatusOr<std::vector<FileMapping>> OpenFileMappings(const RunConfig& config,
@@ -88,6 +107,7 @@ absl::StatusOr<std::vector<FileMapping>> OpenFileMappings(const RunConfig& confi
     mappings.push_back(*std::move(pstore));
   }
   for (const FileBackedMappingConfig& each : config.file_backed_mapping()) {
+    if (each.ram()) continue;
     absl::StatusOr<FileMapping> mapping = OpenFileBacked(each);
     if (!mapping.ok()) return Annotate(mapping.status(), "--file-backed-mapping");
     mappings.push_back(*std::move(mapping));

@@ -154,6 +154,7 @@ absl::StatusOr<MemoryLayout> MemoryLayout::Plan(const MemoryLayoutOptions& optio
   layout.holes = options.holes;
   if (absl::Status status = CheckHoles(layout.holes, layout, limit); !status.ok()) return status;
   layout.firmware_places_bars = options.firmware_places_bars;
+  layout.ram_in_holes = options.ram_in_holes;
   layout.without_bars = options.without_bars;
   layout.without_bars.insert(layout.without_bars.end(), layout.holes.begin(), layout.holes.end());
   std::sort(layout.without_bars.begin(), layout.without_bars.end(), ByStart);
@@ -198,7 +199,11 @@ std::vector<E820Entry> MemoryLayout::E820(absl::Span<const MemoryRange> more_res
   for (const MemoryRange& ram : {high_memory, high_ram}) {
     for (const MemoryRange& part : Without(ram, holes)) map.push_back({part, Type::kRam});
   }
-  for (const MemoryRange& hole : holes) map.push_back({hole, Type::kReserved});
+  for (const MemoryRange& hole : holes) {
+    const bool ram =
+        std::find(ram_in_holes.begin(), ram_in_holes.end(), hole) != ram_in_holes.end();
+    map.push_back({hole, ram ? Type::kRam : Type::kReserved});
+  }
   for (const MemoryRange& range : more_reserved) map.push_back({range, Type::kReserved});
   std::sort(map.begin(), map.end(),
             [](const E820Entry& a, const E820Entry& b) { return a.range.start < b.range.start; });

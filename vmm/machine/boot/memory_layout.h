@@ -120,6 +120,8 @@ struct MemoryLayoutOptions {
   // Where the guest sees something else than RAM or a device: cut out of both. Whole pages from
   // 1 MiB on, outside the ECAM and of what is fixed below 4 GiB, without overlaps.
   std::vector<MemoryRange> holes = {};
+  // Those of the holes that the E820 map calls RAM.
+  std::vector<MemoryRange> ram_in_holes = {};
   // Where no BAR is placed.
   std::vector<MemoryRange> without_bars = {};
   // A firmware gives BARs their addresses (--bios): it takes any between RAM, or 2 GiB, and the
@@ -147,6 +149,7 @@ struct MemoryLayout {
   int physical_bits = 39;
   // As in the options; sorted.
   std::vector<MemoryRange> holes;
+  std::vector<MemoryRange> ram_in_holes;
   std::vector<MemoryRange> without_bars;
   bool firmware_places_bars = false;
 
@@ -166,7 +169,8 @@ struct MemoryLayout {
   [[nodiscard]] std::vector<GuestMemory::RegionSpec> RamRegions() const;
 
   // The E820 map, sorted, without overlaps: RAM, and as reserved the legacy area from 0x9_FC00 to
-  // 1 MiB, the ECAM, KVM's pages, the holes and `more_reserved` (outside RAM, at most 100 ranges).
+  // 1 MiB, the ECAM, KVM's pages, the other holes and `more_reserved` (outside RAM, at most 100
+  // ranges).
   [[nodiscard]] std::vector<E820Entry> E820(absl::Span<const MemoryRange> more_reserved = {}) const;
 
   // The same for a firmware, which itself says what is reserved below 1 MiB.

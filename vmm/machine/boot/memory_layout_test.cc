@@ -255,5 +255,17 @@ TEST(MemoryLayoutTest, HoleWithoutRoomForBarsIsRefused) {
               HasSubstr("for the BARs"));
 }
 
+TEST(MemoryLayoutTest, HoleMayBeRamOfItsOwn) {
+  const MemoryRange ram = {GuestAddress{0x8000000}, kMiB}, other = {GuestAddress{0x9000000}, kMiB};
+
+  const MemoryLayout layout =
+      MemoryLayout::Plan({.ram_size = 64 * kMiB, .holes = {ram, other}, .ram_in_holes = {ram}})
+          .value();
+
+  EXPECT_THAT(layout.E820(), testing::IsSupersetOf({E820Entry{ram, E820Entry::Type::kRam},
+                                                    E820Entry{other, E820Entry::Type::kReserved}}));
+  EXPECT_EQ(layout.RamRegions().size(), 1u);
+}
+
 }  // namespace
 }  // namespace touchstone
