@@ -220,10 +220,9 @@ INSTANTIATE_TEST_SUITE_P(
            WrongMeaning{{"--block=a,root", "--block=b,root"},
                         "--block path=b: root is set on another disk already"},
            WrongMeaning{{"--block=a,bootindex=1"}, "--block: bootindex: not implemented yet"},
-           WrongMeaning{{"--block=a,pci-address=00:07.0"},
-                        "--block: pci-address: not implemented yet"},
-           WrongMeaning{{"--block=a,dontcache"},
-                        "--block: dontcache: not implemented yet; direct is alike"}));
+           WrongMeaning{{"--block=a,pci-address=00.7"},
+                        "--block path=a: pci-address=: \"00.7\" is not a PCI address: expected "
+                        "[DDDD:]BB:DD.F in hexadecimal"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Net, WrongMeanings,

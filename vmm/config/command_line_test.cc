@@ -159,7 +159,8 @@ INSTANTIATE_TEST_SUITE_P(
            RejectCase{
                {"--rwroot", "a,foo"},
                "--rwroot: unknown key 'foo', the keys are path, ro, root, sparse, block-size, "
-               "id, direct, multiple-workers, async-executor, packed-queue, lock at position 2"},
+               "id, direct, multiple-workers, async-executor, packed-queue, lock, "
+               "pci-address, dontcache at position 2"},
            RejectCase{{"-p"}, "--params needs a value: --params PARAMS"},
            RejectCase{{"--no-rtc=true"},
                       "--no-rtc is a switch and takes no value, but 'true' is given"},
@@ -202,7 +203,8 @@ INSTANTIATE_TEST_SUITE_P(
            RejectCase{
                {"--block", "disk.img,foo=1"},
                "--block: unknown key 'foo', the keys are path, ro, root, sparse, block-size, id, "
-               "direct, multiple-workers, async-executor, packed-queue, lock at position 9"}));
+               "direct, multiple-workers, async-executor, packed-queue, lock, "
+               "pci-address, dontcache at position 9"}));
 
 TEST(CommandLine, TakesBoolValuesRangesAndPlainValues) {
   TestOptions options;

@@ -30,6 +30,23 @@ void CheckPciAddresses(const RunConfig& config, Errors& errors) {
                          ? absl::StrCat(option, text, " is given twice")
                          : absl::StrCat(option, text, " is taken by ", place->second, " already"));
   };
+  const std::string* console = nullptr;
+  for (const SerialConfig& serial : config.serial()) {
+    if (!serial.has_pci_address()) continue;
+    const bool port = serial.hardware() == SerialConfig::VIRTIO_CONSOLE;
+    if (port && console != nullptr) {
+      if (*console == serial.pci_address()) continue;
+      errors.push_back(absl::StrCat("--serial: pci-address=", serial.pci_address(),
+                                    ": the ports of the virtio console have one address, ",
+                                    *console, " is given too"));
+      continue;
+    }
+    if (port) console = &serial.pci_address();
+    take("--serial: pci-address=", serial.pci_address());
+  }
+  for (const BlockConfig& block : config.block()) {
+    if (block.has_pci_address()) take("--block: pci-address=", block.pci_address());
+  }
   for (const NetConfig& net : config.net()) {
     if (net.has_pci_address()) take("--net: pci-address=", net.pci_address());
   }

@@ -36,6 +36,24 @@ TEST(CheckConflicts, FindsAPciAddressTakenTwice) {
               IsEmpty());
 }
 
+TEST(CheckConflicts, FindsPciAddressesOfDisksAndConsoles) {
+  EXPECT_THAT(
+      Conflicts("block { pci_address: '00:05.0' } block { pci_address: '00:05.0' } block {} "
+                "serial { hardware: LEGACY_VIRTIO_CONSOLE pci_address: '0:5.0' }"),
+      ElementsAre("--block: pci-address=00:05.0 is taken by --serial: pci-address= already",
+                  "--block: pci-address=00:05.0 is taken by --serial: pci-address= "
+                  "already"));
+  // The ports of the one virtio console.
+  EXPECT_THAT(Conflicts("serial { hardware: VIRTIO_CONSOLE pci_address: '00:05.0' } "
+                        "serial { hardware: VIRTIO_CONSOLE pci_address: '00:05.0' } "
+                        "serial { hardware: VIRTIO_CONSOLE }"),
+              IsEmpty());
+  EXPECT_THAT(Conflicts("serial { hardware: VIRTIO_CONSOLE pci_address: '00:05.0' } "
+                        "serial { hardware: VIRTIO_CONSOLE pci_address: '00:06.0' }"),
+              ElementsAre("--serial: pci-address=00:06.0: the ports of the virtio console have one "
+                          "address, 00:05.0 is given too"));
+}
+
 TEST(CheckConflicts, FindsMappingsThatOverlap) {
   EXPECT_THAT(
       Conflicts("file_backed_mapping { path: 'b' addr: 0x2000 size: 0x1000 } "

@@ -108,6 +108,16 @@ void CheckSerialDevice(const SerialConfig& serial, Errors& errors) {
   if (!needs_path && serial.has_path()) {
     errors.push_back(absl::StrCat(device, ": path= has no meaning with type=", type));
   }
+  if (serial.has_pci_address()) {
+    const bool virtio = serial.hardware() == SerialConfig::VIRTIO_CONSOLE ||
+                        serial.hardware() == SerialConfig::LEGACY_VIRTIO_CONSOLE;
+    const absl::Status address = PciAddress::Parse(serial.pci_address()).status();
+    if (!virtio) {
+      errors.push_back(absl::StrCat(device, ": pci-address= is for virtio consoles only"));
+    } else if (!address.ok()) {
+      errors.push_back(absl::StrCat(device, ": pci-address=: ", address.message()));
+    }
+  }
   if (serial.has_debugcon_port() && serial.hardware() != SerialConfig::DEBUGCON) {
     errors.push_back(absl::StrCat(device, ": debugcon-port= needs hardware=debugcon"));
   }
@@ -140,6 +150,11 @@ void CheckBlocks(const RunConfig& config, Errors& errors) {
     if (const absl::Status status = CheckBlockConfig(block); !status.ok()) {
       errors.push_back(std::string(status.message()));
     }
+    if (!block.has_pci_address()) continue;
+    const absl::Status address = PciAddress::Parse(block.pci_address()).status();
+    if (address.ok()) continue;
+    errors.push_back(
+        absl::StrCat("--block path=", block.path(), ": pci-address=: ", address.message()));
   }
 }
 

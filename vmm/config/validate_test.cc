@@ -76,10 +76,9 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"bios: 'b' initrd: 'i'", "--initrd is for a KERNEL, and --bios is given"},
         Mistake{"kernel: 'k' block { path: 'a' bootindex: 3 }",
                 "--block: bootindex: not implemented yet"},
-        Mistake{"kernel: 'k' block { path: 'a' pci_address: '00:07.0' }",
-                "--block: pci-address: not implemented yet"},
-        Mistake{"kernel: 'k' block { path: 'a' dontcache: true }",
-                "--block: dontcache: not implemented yet; direct is alike"},
+        Mistake{"kernel: 'k' block { path: 'a' pci_address: 'x' }",
+                "--block path=a: pci-address=: \"x\" is not a PCI address: expected [DDDD:]BB:DD.F "
+                "in hexadecimal"},
         Mistake{"kernel: 'k' block { path: 'a' block_size: 1 }",
                 "--block path=a: block-size=1 is not a multiple of 512"},
         Mistake{"kernel: 'k' block { path: 'a' root: true } block { path: 'b' root: true }",

@@ -25,12 +25,26 @@ namespace {
 
 using Parts = std::vector<VirtioPart>;
 
+// Of an option with the key pci-address=.
+template <typename Config>
+absl::Status SetAddress(const Config& config, const char* option, VirtioPart& part) {
+  if (!config.has_pci_address()) return absl::OkStatus();
+  const absl::StatusOr<PciAddress> address = PciAddress::Parse(config.pci_address());
+  if (!address.ok()) return Annotate(address.status(), absl::StrCat(option, " pci-address="));
+  part.address = *address;
+  return absl::OkStatus();
+}
+
 // --serial: the virtio-console entries are one device, each legacy-virtio-console is one.
 absl::Status AddConsoles(const VirtioSurroundings& machine, Parts& parts) {
   const auto add = [&](absl::Span<const SerialConfig> entries, std::string name) -> absl::Status {
     ASSIGN_OR_RETURN(std::unique_ptr<VirtioDevice> device,
                      OpenConsole(entries, *machine.host.loop, *machine.host.clock));
-    parts.push_back({.name = std::move(name), .device = std::move(device)});
+    VirtioPart part = {.name = std::move(name), .device = std::move(device)};
+    for (const SerialConfig& entry : entries) {
+      RETURN_IF_ERROR(SetAddress(entry, "--serial", part));
+    }
+    parts.push_back(std::move(part));
     return absl::OkStatus();
   };
   std::vector<SerialConfig> ports;
@@ -54,6 +68,7 @@ absl::Status AddBlocks(const VirtioSurroundings& machine, Parts& parts) {
     const BlockConfig& config = machine.config.block(i);
     const std::string name = BlockName(static_cast<size_t>(i));
     VirtioPart part = {.name = absl::StrCat("block ", name)};
+    RETURN_IF_ERROR(SetAddress(config, "--block", part));
     ASSIGN_OR_RETURN(part.thread, LoopThread::Start(name));
     std::vector<EventLoop*> more_loops;
     const uint32_t queues = std::min<uint32_t>(machine.config.cpus().num_cores(), kBlockQueues);
@@ -105,11 +120,7 @@ absl::Status AddBalloon(const VirtioSurroundings& machine, Parts& parts) {
 absl::Status AddNets(const VirtioSurroundings& machine, Parts& parts) {
   for (const NetConfig& net : machine.config.net()) {
     VirtioPart part = {.name = absl::StrCat("net ", parts.size())};
-    if (net.has_pci_address()) {
-      absl::StatusOr<PciAddress> address = PciAddress::Parse(net.pci_address());
-      if (!address.ok()) return Annotate(address.status(), "--net pci-address=");
-      part.address = *address;
-    }
+    RETURN_IF_ERROR(SetAddress(net, "--net", part));
     ASSIGN_OR_RETURN(part.thread, LoopThread::Start("net"));
     absl::StatusOr<std::unique_ptr<VirtioDevice>> device =
         OpenNet(net, machine.config.cpus().num_cores(), part.thread->loop());

@@ -99,6 +99,7 @@ class VirtioDevicesTest : public testing::Test {
     }
     return identities;
   }
+  uint32_t IdentityOf(PciAddress address) { return Get<uint32_t>(Config(address, kPciVendorId)); }
   // The virtio functions there are.
   std::vector<PciAddress> Functions() {
     std::vector<PciAddress> virtio;
@@ -228,6 +229,27 @@ TEST_F(VirtioDevicesTest, DisksAreInTheirOrderAfterTheConsoles) {
   for (const PciAddress address : Functions()) Drive(Bar(address));
   virtio_->Stop();
   EXPECT_EQ(vm().io_events().size(), 0u);
+}
+
+TEST_F(VirtioDevicesTest, ConsolesAndDisksAreWhereTheirOptionsSay) {
+  SerialConfig& serial = *config_.add_serial();
+  serial.set_hardware(SerialConfig::VIRTIO_CONSOLE);
+  serial.set_pci_address("00:0a.0");
+  std::string path = testing::TempDir() + "/disk_XXXXXX";
+  const ScopedFd file(mkostemp(path.data(), O_CLOEXEC));
+  ASSERT_TRUE(file.valid() && ftruncate(file.get(), 1 << 20) == 0);
+  for (const char* address : {"00:09.0", ""}) {
+    BlockConfig& block = *config_.add_block();
+    block.set_path(path);
+    block.set_ro(true);
+    if (*address != '\0') block.set_pci_address(address);
+  }
+  Build();
+  unlink(path.c_str());
+
+  EXPECT_EQ(IdentityOf({.device = 0x0a}), kConsole);
+  EXPECT_EQ(IdentityOf({.device = 0x09}), kBlock);
+  EXPECT_EQ(IdentityOf({.device = 1}), kBlock);
 }
 
 TEST_F(VirtioDevicesTest, DisksThatCannotBeOpenedAreErrors) {

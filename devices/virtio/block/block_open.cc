@@ -79,6 +79,7 @@ absl::StatusOr<DiskFile> OpenDisk(const BlockConfig& config) {
   RETURN_IF_ERROR(CheckSize(file));
   RETURN_IF_ERROR(Lock(file, config));
   WarnOfFormat(file, config.path());
+  if (config.dontcache()) file.SetDontCache();
   if (!config.direct()) return file;
   if (absl::Status status = file.SetDirect(); !status.ok()) {
     return Annotate(status, "direct is not possible here");

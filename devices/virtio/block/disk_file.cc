@@ -26,6 +26,9 @@ namespace {
 constexpr uint32_t kUnknownAddressAlignment = 4096;
 constexpr uint32_t kUnknownOffsetAlignment = 512;
 
+// RWF_DONTCACHE, which older headers lack.
+constexpr int kDontCache = 0x80;
+
 constexpr size_t kZerosSize = 64 * 1024;
 // Only read; not const, so that it takes no room in the program's file.
 alignas(4096) uint8_t g_zeros[kZerosSize];
@@ -99,6 +102,21 @@ absl::Status DiskFile::SetDirect() {
   return absl::OkStatus();
 }
 
+void DiskFile::SetDontCache() {
+  char byte;
+  iovec slice = {.iov_base = &byte, .iov_len = 1};
+  const bool known = preadv2(fd_.get(), &slice, 1, 0, kDontCache) >= 0;
+  cache_flags_ = known ? kDontCache : 0;
+  advise_ = !known;
+}
+
+void DiskFile::Forget(uint64_t offset, uint64_t size) const {
+  if (!advise_) return;
+  // Pages that are not on the disk yet stay until a flush.
+  posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(size),
+                POSIX_FADV_DONTNEED);
+}
+
 int DiskFile::Execute(BlockOperation operation) const {
   switch (operation.kind) {
     case BlockOperation::Kind::kRead:
@@ -120,23 +138,27 @@ int DiskFile::Execute(BlockOperation operation) const {
 
 int DiskFile::Finish(Transfer& transfer) const {
   std::optional<int> error;
+  const uint64_t start = transfer.offset(), size = transfer.operation().size;
   do {
     const absl::Span<const iovec> slices = transfer.slices();
     const auto offset = static_cast<off_t>(transfer.offset());
     const auto count = static_cast<int>(slices.size());
-    const ssize_t result = transfer.is_read()
-                               ? preadv(fd_.get(), slices.data(), count, offset)
-                               : pwritev2(fd_.get(), slices.data(), count, offset,
-                                          transfer.operation().durable ? RWF_DSYNC : 0);
+    const int durable = transfer.operation().durable ? RWF_DSYNC : 0;
+    const ssize_t result =
+        transfer.is_read()
+            ? preadv2(fd_.get(), slices.data(), count, offset, cache_flags_)
+            : pwritev2(fd_.get(), slices.data(), count, offset, durable | cache_flags_);
     error = transfer.Advance(result < 0 ? -errno : result);
   } while (!error.has_value());
+  Forget(start, size);
   return *error;
 }
 
 int64_t DiskFile::ReadCached(const Transfer& transfer) const {
   const absl::Span<const iovec> slices = transfer.slices();
   const ssize_t result = preadv2(fd_.get(), slices.data(), static_cast<int>(slices.size()),
-                                 static_cast<off_t>(transfer.offset()), RWF_NOWAIT);
+                                 static_cast<off_t>(transfer.offset()), RWF_NOWAIT | cache_flags_);
+  if (result > 0) Forget(transfer.offset(), static_cast<uint64_t>(result));
   return result < 0 ? -errno : result;
 }
 
@@ -145,6 +167,7 @@ int DiskFile::Flush() const {
   do {
     result = fdatasync(fd_.get());
   } while (result != 0 && errno == EINTR);
+  Forget(0, 0);  // all of it
   return result == 0 ? 0 : errno;
 }
 

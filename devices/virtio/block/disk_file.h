@@ -33,6 +33,15 @@ class DiskFile {
   // From now on past the page cache.
   absl::Status SetDirect();
 
+  // From now on the page cache forgets what is read and written here and was not in it before: by
+  // the kernel's uncached I/O (RWF_DONTCACHE, Linux 6.14), or else, whatever was there, by advice
+  // after each read and flush.
+  void SetDontCache();
+  // For the flags of a read or write that is not made here.
+  [[nodiscard]] int cache_flags() const { return cache_flags_; }
+  // To be called after such a one, and with 0, 0 after a flush. Does nothing without SetDontCache.
+  void Forget(uint64_t offset, uint64_t size) const;
+
   // All of them return an errno value, or 0 when all is done.
   [[nodiscard]] int Execute(BlockOperation operation) const;
   // What is left of a read or write.
@@ -59,6 +68,8 @@ class DiskFile {
   bool block_device_;
   bool in_memory_;
   bool direct_ = false;
+  int cache_flags_ = 0;
+  bool advise_ = false;
   uint32_t address_alignment_ = 1;
   uint32_t offset_alignment_ = 1;
 };

@@ -71,6 +71,41 @@ TEST_P(DiskFileTest, SaysWhatItIs) {
   EXPECT_EQ(file_.address_alignment(), 1u);
 }
 
+// Whether the page cache holds the file's first page.
+bool Cached(const DiskFile& file) {
+  void* const page = mmap(nullptr, 4096, PROT_READ, MAP_SHARED, file.fd(), 0);
+  EXPECT_NE(page, MAP_FAILED);
+  unsigned char resident = 0;
+  EXPECT_EQ(mincore(page, 4096, &resident), 0);
+  munmap(page, 4096);
+  return (resident & 1) != 0;
+}
+
+TEST_P(DiskFileTest, PageCacheForgetsWhatWasRead) {
+  if (file_.in_memory()) GTEST_SKIP() << "a file in memory has nothing but the page cache";
+  std::vector<uint8_t> bytes(8192);
+  const auto execute = [&](Kind kind) {
+    BlockOperation operation = {.kind = kind, .size = bytes.size()};
+    operation.slices.push_back({bytes.data(), bytes.size()});
+    return file_.Execute(std::move(operation));
+  };
+  ASSERT_EQ(execute(Kind::kRead), 0);
+  ASSERT_TRUE(Cached(file_));
+  // The kernel keeps what others have read.
+  ASSERT_EQ(posix_fadvise(file_.fd(), 0, 0, POSIX_FADV_DONTNEED), 0);
+  ASSERT_FALSE(Cached(file_));
+
+  file_.SetDontCache();
+
+  EXPECT_EQ(execute(Kind::kRead), 0);
+  EXPECT_FALSE(Cached(file_));
+  EXPECT_EQ(bytes, std::vector<uint8_t>(8192, 7));
+  bytes.assign(8192, 9);
+  EXPECT_EQ(execute(Kind::kWrite), 0);
+  EXPECT_EQ(file_.Flush(), 0);
+  EXPECT_EQ(Content(file_, 0, 8192), bytes);
+}
+
 TEST_P(DiskFileTest, ReadsIntoSeveralBuffers) {
   std::vector<uint8_t> first(100);
   std::vector<uint8_t> second(412);

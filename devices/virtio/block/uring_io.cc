@@ -73,7 +73,8 @@ void UringIo::Queue(uint32_t slot) {
     io_uring_prep_fsync(entry, 0, IORING_FSYNC_DATASYNC);
   } else {
     const absl::Span<const iovec> slices = transfer.slices();
-    const int flags = transfer.operation().durable ? RWF_DSYNC : 0;
+    const int durable = !transfer.is_read() && transfer.operation().durable ? RWF_DSYNC : 0;
+    const int flags = durable | file_->cache_flags();
     const auto count = static_cast<unsigned>(slices.size());
     if (transfer.is_read()) {
       io_uring_prep_readv2(entry, 0, slices.data(), count, transfer.offset(), flags);
@@ -120,7 +121,9 @@ void UringIo::Finished(uint32_t slot, int result) {
   std::optional<int> error;
   if (transfer.operation().kind == BlockOperation::Kind::kFlush) {
     if (result != -EINTR) error = result < 0 ? -result : 0;
+    file_->Forget(0, 0);
   } else {
+    if (result > 0) file_->Forget(transfer.offset(), static_cast<uint64_t>(result));
     error = transfer.Advance(result);
   }
   if (!error.has_value()) return Queue(slot);
