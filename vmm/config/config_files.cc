@@ -61,12 +61,26 @@ absl::Status ConfigFiles::LoadOne(const std::string& path, DynamicMessage& line)
     line.PutMessage(block).MergeFrom(file.GetMessage(block, i));
   }
   file.ClearField(block);
+  const FieldDescriptor* ratelimit = Option(RunConfig::kBusLockRatelimitFieldNumber);
+  if (files_.HasField(ratelimit)) file.ClearField(ratelimit);
   MergeOptions(file, files_);
   return absl::OkStatus();
 }
 
-void ConfigFiles::Finish(DynamicMessage& line) {
+void ConfigFiles::Finish(DynamicMessage& line, std::vector<std::string>& warnings) {
   line.ClearField(Option(RunConfig::kCfgFieldNumber));
+  // crosvm.md 4.3, the exceptions of the merge order.
+  const FieldDescriptor* ratelimit = Option(RunConfig::kBusLockRatelimitFieldNumber);
+  if (files_.HasField(ratelimit)) line.ClearField(ratelimit);
+  const FieldDescriptor* scheduling = Option(RunConfig::kCoreSchedulingFieldNumber);
+  if (files_.HasField(scheduling)) {
+    if (files_.GetBool(scheduling) != line.GetBool(scheduling)) {
+      warnings.push_back(
+          absl::StrCat("--cfg: core-scheduling of a file has no effect: the command ",
+                       "line counts, where it is true by default"));
+    }
+    files_.ClearField(scheduling);
+  }
   MergeOptions(line, files_);
   line = std::exchange(files_, DynamicMessage(SchemaOf<RunConfig>()));
 }

@@ -39,8 +39,10 @@ class ConfigFiles {
   absl::Status Load(const std::string& path, DynamicMessage& line);
 
   // Makes `line` what the files say, later ones before earlier ones, and the command line before
-  // all. Lists of options are joined in that order, files first.
-  void Finish(DynamicMessage& line);
+  // all. Lists of options are joined in that order, files first. Two options are different: of
+  // bus-lock-ratelimit the first value counts, and for core-scheduling only the command line does,
+  // where it has a default; a file that says otherwise gets a line in `warnings`.
+  void Finish(DynamicMessage& line, std::vector<std::string>& warnings);
 
  private:
   absl::Status LoadOne(const std::string& path, DynamicMessage& line);

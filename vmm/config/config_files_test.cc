@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -17,6 +18,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
 class ConfigFilesTest : public testing::Test {
@@ -41,6 +43,7 @@ class ConfigFilesTest : public testing::Test {
 
   std::map<std::string, std::string> contents_;
   RefusedOptions refused_;
+  std::vector<std::string> warnings_;
 };
 
 DynamicMessage Config(const std::string& text_proto) {
@@ -59,12 +62,52 @@ TEST_F(ConfigFilesTest, MergesFilesInOrderThenTheCommandLine) {
 
   ASSERT_TRUE(files.Load("a", line).ok());
   ASSERT_TRUE(files.Load("b", line).ok());
-  files.Finish(line);
+  files.Finish(line, warnings_);
 
   EXPECT_EQ(
       WriteTextProto(line),
       WriteTextProto(Config("mem { size: 2048 } kernel: '/k' params: 'first' params: 'second' "
                             "params: 'third' params: 'fourth'")));
+}
+
+TEST_F(ConfigFilesTest, TheFirstBusLockRatelimitCounts) {
+  contents_["a"] = R"({"bus-lock-ratelimit": 10, "cfg": ["b"]})";
+  contents_["b"] = R"({"params": ["b"]})";
+  contents_["c"] = R"({"bus-lock-ratelimit": 20})";
+  ConfigFiles files = Files();
+  DynamicMessage line = Config("bus_lock_ratelimit: 30");
+  DynamicMessage only_line = Config("bus_lock_ratelimit: 30");
+
+  ASSERT_TRUE(files.Load("a", line).ok());
+  ASSERT_TRUE(files.Load("c", line).ok());
+  files.Finish(line, warnings_);
+  Files().Finish(only_line, warnings_);
+
+  EXPECT_EQ(WriteTextProto(line), WriteTextProto(Config("params: 'b' bus_lock_ratelimit: 10")));
+  EXPECT_EQ(WriteTextProto(only_line), WriteTextProto(Config("bus_lock_ratelimit: 30")));
+}
+
+TEST_F(ConfigFilesTest, CoreSchedulingIsForTheCommandLine) {
+  contents_["off"] = R"({"core-scheduling": false})";
+  contents_["on"] = R"({"core-scheduling": true})";
+  for (const auto& [file, given] :
+       {std::pair("off", "core_scheduling: false"), std::pair("on", "core_scheduling: true"),
+        std::pair("on", "")}) {
+    ConfigFiles files = Files();
+    DynamicMessage line = Config(given);
+    ASSERT_TRUE(files.Load(file, line).ok());
+    files.Finish(line, warnings_);
+    EXPECT_EQ(WriteTextProto(line), WriteTextProto(Config(given)));
+  }
+  EXPECT_THAT(warnings_, IsEmpty());
+
+  ConfigFiles files = Files();
+  DynamicMessage line = Config("");
+  ASSERT_TRUE(files.Load("off", line).ok());
+  files.Finish(line, warnings_);
+
+  EXPECT_EQ(WriteTextProto(line), "");
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("core-scheduling")));
 }
 
 TEST_F(ConfigFilesTest, ReplacesAnOptionWhole) {
@@ -73,7 +116,7 @@ TEST_F(ConfigFilesTest, ReplacesAnOptionWhole) {
   DynamicMessage line = Config("vsock { cid: 4 }");
 
   ASSERT_TRUE(files.Load("a", line).ok());
-  files.Finish(line);
+  files.Finish(line, warnings_);
 
   EXPECT_EQ(WriteTextProto(line), WriteTextProto(Config("vsock { cid: 4 }")));
 }
@@ -85,7 +128,7 @@ TEST_F(ConfigFilesTest, LettersDisksInTheOrderInWhichTheyAreRead) {
 
   ASSERT_TRUE(files.Load("a", line).ok());
   line.MergeFrom(Config("block { path: 'd' }"));
-  files.Finish(line);
+  files.Finish(line, warnings_);
 
   EXPECT_EQ(
       WriteTextProto(line),
@@ -101,7 +144,7 @@ TEST_F(ConfigFilesTest, ReadsIncludedFilesFirst) {
   DynamicMessage line(SchemaOf<RunConfig>());
 
   ASSERT_TRUE(files.Load("outer", line).ok());
-  files.Finish(line);
+  files.Finish(line, warnings_);
 
   EXPECT_EQ(WriteTextProto(line),
             WriteTextProto(Config(
@@ -115,7 +158,7 @@ TEST_F(ConfigFilesTest, ReadsTextProtosToo) {
   DynamicMessage line(SchemaOf<RunConfig>());
 
   ASSERT_TRUE(files.Load("a", line).ok());
-  files.Finish(line);
+  files.Finish(line, warnings_);
 
   EXPECT_EQ(WriteTextProto(line),
             WriteTextProto(
@@ -130,7 +173,7 @@ TEST_F(ConfigFilesTest, RemembersRefusedOptions) {
   std::vector<std::string> errors;
 
   ASSERT_TRUE(files.Load("a", line).ok());
-  files.Finish(line);
+  files.Finish(line, warnings_);
   refused_.AppendErrors(errors);
 
   EXPECT_EQ(WriteTextProto(line), WriteTextProto(Config("kernel: '/k'")));

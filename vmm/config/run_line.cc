@@ -16,7 +16,7 @@ absl::StatusOr<RunLine> ReadRunLine(Arguments arguments, const ConfigFiles::Read
   };
   RETURN_IF_ERROR(ParseCommandLine(
       arguments, config, {.warnings = &line.warnings, .refused = &refused, .after_option = load}));
-  files.Finish(config);
+  files.Finish(config, line.warnings);
   line.config = ToProto<RunConfig>(config);
   if (line.config.has_balloon_bias_mib()) {
     line.warnings.push_back("--balloon-bias-mib has no effect: nothing reads it on Linux");
