@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/event/epoll_loop.h"
+#include "base/event/manual_loop.h"
 #include "base/scoped_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -230,6 +231,50 @@ TEST_F(MachineControlTest, WithS2idleTheGuestSleepsFirst) {
   EXPECT_FALSE(machine_->suspended());
   // Sleep button and power button.
   EXPECT_EQ(Value(vcpu(), vcpu().Script(FakeExit::In(kPm1Status, 2))), 3u << 8);
+}
+
+TEST_F(MachineControlTest, AGuestThatDoesNotGoToSleepIsGivenUpAfterItsPatience) {
+  config_.set_s2idle(true);
+  Start();
+  ManualLoop time;
+  MachineControl control(*machine_, time, /*s2idle=*/true);
+  ControlRequest request;
+  request.set_command(ControlRequest::SUSPEND);
+  std::optional<ControlResponse> answer;
+
+  control.Obey(request, [&answer](const ControlResponse& response) { answer = response; });
+  time.Advance(absl::Milliseconds(14900));
+  EXPECT_FALSE(answer.has_value());
+  time.Advance(absl::Milliseconds(200));
+
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->error(), ETIMEDOUT);
+  EXPECT_EQ(answer->text(), "the guest did not go to sleep within 15 s of its sleep button");
+  EXPECT_FALSE(machine_->suspended());
+}
+
+TEST_F(MachineControlTest, AGuestThatGoesToSleepAtTheLastMomentIsHalted) {
+  config_.set_s2idle(true);
+  Start();
+  ManualLoop time;
+  MachineControl control(*machine_, time, /*s2idle=*/true);
+  ControlRequest request;
+  request.set_command(ControlRequest::SUSPEND);
+  std::optional<ControlResponse> answer;
+  control.Obey(request, [&answer](const ControlResponse& response) { answer = response; });
+  time.Advance(absl::Milliseconds(14900));
+  vcpu().Script(FakeExit::Out(kIdlePort, 1, 1));
+  while (!machine_->platform().acpi_pm().idle()) usleep(100);
+
+  time.Advance(absl::Milliseconds(60));
+  for (int i = 0; i < 1000 && !answer.has_value(); ++i) {
+    usleep(1000);
+    time.RunReady();
+  }
+
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->error(), 0);
+  EXPECT_TRUE(machine_->suspended());
 }
 
 TEST_F(MachineControlTest, AGuestThatIsAwakeIsNotPressedToWake) {
