@@ -23,4 +23,5 @@ OPTION_PROOFS = [
     "//vmm/machine:build_machine_test",
     "//vmm/machine:memory_policy_test",
     "//vmm/machine:vcpu_placement_test",
+    "//vmm/machine/cpu:hwp_msrs_test",
 ]

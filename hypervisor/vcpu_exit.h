@@ -41,6 +41,20 @@ struct EndOfInterruptExit {
   uint8_t vector;
 };
 
+// The guest made a locked access that held up the memory bus for everybody (SDM vol. 3, 9.1.2). It
+// is done; nothing to do but to wait (OptionalExit::kBusLock).
+struct BusLockExit {};
+
+// RDMSR or WRMSR of a register that the hypervisor does not know (OptionalExit::kUnknownMsr). A
+// read is answered in `*value`; `*fault` not 0 gives the guest a general protection fault (SDM vol.
+// 2, RDMSR). Both point into the vCPU's run area and are valid until the next Run.
+struct MsrExit {
+  uint32_t index;
+  bool is_write;
+  uint64_t* value;
+  uint8_t* fault;
+};
+
 // The guest asked the hypervisor itself for one of these.
 struct SystemEventExit {
   enum class Kind { kShutdown, kReset, kCrash } kind;
@@ -73,9 +87,9 @@ struct UnknownExit {
   uint32_t reason;
 };
 
-using VcpuExit =
-    std::variant<InterruptedExit, IoExit, MmioExit, HaltExit, EndOfInterruptExit, ShutdownExit,
-                 SystemEventExit, DebugExit, FailEntryExit, InternalErrorExit, UnknownExit>;
+using VcpuExit = std::variant<InterruptedExit, IoExit, MmioExit, HaltExit, EndOfInterruptExit,
+                              ShutdownExit, BusLockExit, MsrExit, SystemEventExit, DebugExit,
+                              FailEntryExit, InternalErrorExit, UnknownExit>;
 
 }  // namespace touchstone
 

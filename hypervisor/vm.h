@@ -32,6 +32,12 @@ struct MemorySlot {
   bool log_dirty = false;
 };
 
+// Exits that a vCPU makes only when that was asked for.
+enum class OptionalExit {
+  kBusLock,     // BusLockExit
+  kUnknownMsr,  // MsrExit
+};
+
 // A guest write that the hypervisor turns into a signal without an exit.
 struct IoEvent {
   enum class Space { kPort, kMmio } space = Space::kMmio;
@@ -91,6 +97,10 @@ class Vm {
   // The id of the vCPU that runs at once, while the others wait for its messages; 0 at first.
   // Before the first vCPU.
   virtual absl::Status SetBootCpu(uint32_t id) = 0;
+
+  // Has the vCPUs make this exit. Before the first vCPU. Unimplemented, saying what lacks, when
+  // this host cannot.
+  virtual absl::Status EnableExit(OptionalExit exit) = 0;
 
   // Creates the vCPU with this APIC id that finds these leaves with CPUID. Without leaves, only
   // what the first 64-bit processors had can be relied on.

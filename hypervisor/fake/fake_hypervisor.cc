@@ -8,7 +8,7 @@ FakeVm* FakeHypervisor::vm() const {
 }
 
 absl::StatusOr<std::unique_ptr<Vm>> FakeHypervisor::CreateVm() {
-  auto vm = std::make_unique<FakeVm>(max_vcpus_, on_vcpu_);
+  auto vm = std::make_unique<FakeVm>(max_vcpus_, on_vcpu_, optional_exits_);
   MutexLock lock(mutex_);
   vm_ = vm.get();
   return vm;

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -32,6 +33,8 @@ class FakeHypervisor final : public Hypervisor {
   void set_supported_cpuid(std::vector<CpuidEntry> cpuid) { cpuid_ = std::move(cpuid); }
   void set_state_msrs(std::vector<uint32_t> msrs) { state_msrs_ = std::move(msrs); }
   void set_max_vcpus(uint32_t max_vcpus) { max_vcpus_ = max_vcpus; }
+  // What EnableExit of the VMs knows; at first all.
+  void set_optional_exits(std::set<OptionalExit> exits) { optional_exits_ = std::move(exits); }
 
   // The VM created last, nullptr before; valid while its owner keeps it.
   [[nodiscard]] FakeVm* vm() const;
@@ -55,6 +58,7 @@ class FakeHypervisor final : public Hypervisor {
   // SDM vol. 4: IA32_TIME_STAMP_COUNTER, IA32_APIC_BASE, IA32_EFER, IA32_KERNEL_GS_BASE.
   std::vector<uint32_t> state_msrs_ = {0x10, 0x1B, 0xC0000080, 0xC0000102};
   uint32_t max_vcpus_ = 1024;
+  std::set<OptionalExit> optional_exits_ = {OptionalExit::kBusLock, OptionalExit::kUnknownMsr};
 
   mutable Mutex mutex_;
   FakeVm* vm_ ABSL_GUARDED_BY(mutex_) = nullptr;

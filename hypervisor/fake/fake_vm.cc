@@ -121,6 +121,19 @@ std::optional<uint32_t> FakeVm::split_pins() const {
   return split_pins_;
 }
 
+absl::Status FakeVm::EnableExit(OptionalExit exit) {
+  if (!optional_exits_.contains(exit)) return absl::UnimplementedError("the fake lacks this exit");
+  MutexLock lock(mutex_);
+  if (!vcpus_.empty()) return absl::FailedPreconditionError("EnableExit after a vCPU");
+  enabled_exits_.insert(exit);
+  return absl::OkStatus();
+}
+
+std::set<OptionalExit> FakeVm::enabled_exits() const {
+  MutexLock lock(mutex_);
+  return enabled_exits_;
+}
+
 bool FakeVm::has_irq_chip() const {
   MutexLock lock(mutex_);
   return has_irq_chip_;

@@ -30,9 +30,13 @@ namespace touchstone {
 
 class FakeVm final : public Vm {
  public:
-  // `on_vcpu`, when set, sees every vCPU as it is created.
-  FakeVm(uint32_t max_vcpus, std::function<void(FakeVcpu&)> on_vcpu)
-      : max_vcpus_(max_vcpus), on_vcpu_(std::move(on_vcpu)) {}
+  // `on_vcpu`, when set, sees every vCPU as it is created. `optional_exits` are those of
+  // EnableExit that there are.
+  FakeVm(uint32_t max_vcpus, std::function<void(FakeVcpu&)> on_vcpu,
+         std::set<OptionalExit> optional_exits)
+      : max_vcpus_(max_vcpus),
+        on_vcpu_(std::move(on_vcpu)),
+        optional_exits_(std::move(optional_exits)) {}
 
   [[nodiscard]] std::map<uint32_t, MemorySlot> slots() const;
   // The guest writes these bytes: their pages are in the next TakeDirtyLog.
@@ -41,6 +45,8 @@ class FakeVm final : public Vm {
   [[nodiscard]] uint32_t boot_cpu() const;
   // The argument of CreateSplitIrqChip, once that was called.
   [[nodiscard]] std::optional<uint32_t> split_pins() const;
+  // Those that were asked for.
+  [[nodiscard]] std::set<OptionalExit> enabled_exits() const;
   // The vCPU with this id; nullptr when it was not created. Its owner may destroy it meanwhile.
   [[nodiscard]] FakeVcpu* vcpu(uint32_t id) const;
 
@@ -54,6 +60,7 @@ class FakeVm final : public Vm {
   absl::Status CreateIrqChip() override;
   absl::Status SetBootCpu(uint32_t id) override;
   absl::Status CreateSplitIrqChip(uint32_t ioapic_pins, ExternalInterrupts& external) override;
+  absl::Status EnableExit(OptionalExit exit) override;
   absl::StatusOr<std::unique_ptr<Vcpu>> CreateVcpu(uint32_t id,
                                                    absl::Span<const CpuidEntry> cpuid) override;
   absl::Status AddIoEvent(const IoEvent& io_event, const EventFd& event) override;
@@ -80,6 +87,7 @@ class FakeVm final : public Vm {
 
   const uint32_t max_vcpus_;
   const std::function<void(FakeVcpu&)> on_vcpu_;
+  const std::set<OptionalExit> optional_exits_;
   const std::shared_ptr<FakeIoEvents> io_events_ = std::make_shared<FakeIoEvents>();
   FakeIrqChip irq_chip_;
 
@@ -89,6 +97,7 @@ class FakeVm final : public Vm {
   bool has_irq_chip_ ABSL_GUARDED_BY(mutex_) = false;
   uint32_t boot_cpu_ ABSL_GUARDED_BY(mutex_) = 0;
   std::optional<uint32_t> split_pins_ ABSL_GUARDED_BY(mutex_);
+  std::set<OptionalExit> enabled_exits_ ABSL_GUARDED_BY(mutex_);
   ExternalInterrupts* external_ ABSL_GUARDED_BY(mutex_) = nullptr;
   IrqChipState irq_chip_state_ ABSL_GUARDED_BY(mutex_);
   ClockState clock_ ABSL_GUARDED_BY(mutex_);

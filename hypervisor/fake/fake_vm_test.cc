@@ -1,6 +1,7 @@
 #include "hypervisor/fake/fake_vm.h"
 
 #include <array>
+#include <set>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -20,7 +21,7 @@ class FakeVmTest : public ::testing::Test {
     return {.start = GuestAddress{start}, .size = pages * kPage, .host = host_.data()};
   }
 
-  FakeVm vm_{8, nullptr};
+  FakeVm vm_{8, nullptr, {OptionalExit::kBusLock}};
   EventFd event_ = *EventFd::Create();
   alignas(kPage) std::array<uint8_t, kPage> host_ = {};
 };
@@ -101,8 +102,19 @@ TEST_F(FakeVmTest, IrqFdIsPolledByHand) {
               ElementsAre(FakeInterrupt{23, IrqRoute::Pin{IrqChip::kIoapic, 23}, true}));
 }
 
+TEST_F(FakeVmTest, ExitsThatAreThereAreEnabledBeforeVcpus) {
+  EXPECT_TRUE(vm_.EnableExit(OptionalExit::kBusLock).ok());
+  EXPECT_EQ(vm_.enabled_exits(), std::set<OptionalExit>{OptionalExit::kBusLock});
+  EXPECT_TRUE(absl::IsUnimplemented(vm_.EnableExit(OptionalExit::kUnknownMsr)));
+
+  const absl::StatusOr<std::unique_ptr<Vcpu>> vcpu = vm_.CreateVcpu(0, {});
+  ASSERT_TRUE(vcpu.ok());
+
+  EXPECT_TRUE(absl::IsFailedPrecondition(vm_.EnableExit(OptionalExit::kBusLock)));
+}
+
 TEST_F(FakeVmTest, IrqChipComesBeforeVcpusAndOnce) {
-  FakeVm late(8, nullptr);
+  FakeVm late(8, nullptr, {});
   ASSERT_TRUE(vm_.CreateIrqChip().ok());
   const absl::StatusOr<std::unique_ptr<Vcpu>> vcpu = late.CreateVcpu(0, {});
   ASSERT_TRUE(vcpu.ok());

@@ -63,6 +63,10 @@ absl::StatusOr<KvmCapabilities> ReadKvmCapabilities(absl::FunctionRef<int(int ca
   capabilities.triple_fault_event = check(KVM_CAP_X86_TRIPLE_FAULT_EVENT) > 0;
   capabilities.xsave2 = check(KVM_CAP_XSAVE2) > 0;
   capabilities.split_irq_chip = check(KVM_CAP_SPLIT_IRQCHIP) > 0;
+  // api.rst 7.20 (KVM_CAP_X86_BUS_LOCK_EXIT): the modes that the processor can do.
+  capabilities.bus_lock_exit =
+      (check(KVM_CAP_X86_BUS_LOCK_EXIT) & KVM_BUS_LOCK_DETECTION_EXIT) != 0;
+  capabilities.unknown_msr_exit = check(KVM_CAP_X86_USER_SPACE_MSR) > 0;
   capabilities.tsc_deadline_timer = check(KVM_CAP_TSC_DEADLINE_TIMER) > 0;
   return capabilities;
 }

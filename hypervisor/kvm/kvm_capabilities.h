@@ -23,6 +23,10 @@ struct KvmCapabilities {
   bool xsave2 = false;
   // The local APICs can be had without the other interrupt controllers.
   bool split_irq_chip = false;
+  // A vCPU can leave the guest at each bus lock: the processor tells them.
+  bool bus_lock_exit = false;
+  // Accesses to MSRs that KVM does not know can be answered here.
+  bool unknown_msr_exit = false;
   // The local APIC's timer may run against the TSC.
   bool tsc_deadline_timer = false;
 };

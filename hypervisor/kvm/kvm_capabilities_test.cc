@@ -30,6 +30,8 @@ TEST(KvmCapabilitiesTest, OptionalCapabilitiesMayBeAbsent) {
       case KVM_CAP_XSAVE2:
       case KVM_CAP_SPLIT_IRQCHIP:
         return 0;
+      case KVM_CAP_X86_BUS_LOCK_EXIT:
+        return KVM_BUS_LOCK_DETECTION_OFF;
       case KVM_CAP_NR_VCPUS:
         return 4;
       default:
@@ -45,6 +47,7 @@ TEST(KvmCapabilitiesTest, OptionalCapabilitiesMayBeAbsent) {
   EXPECT_FALSE(capabilities->triple_fault_event);
   EXPECT_FALSE(capabilities->xsave2);
   EXPECT_FALSE(capabilities->split_irq_chip);
+  EXPECT_FALSE(capabilities->bus_lock_exit);
 }
 
 TEST(KvmCapabilitiesTest, PresentCapabilitiesAreTold) {
@@ -56,6 +59,7 @@ TEST(KvmCapabilitiesTest, PresentCapabilitiesAreTold) {
   EXPECT_TRUE(capabilities->sync_regs);
   EXPECT_TRUE(capabilities->xsave2);
   EXPECT_TRUE(capabilities->split_irq_chip);
+  EXPECT_TRUE(capabilities->bus_lock_exit);
 }
 
 TEST(KvmCapabilitiesTest, AnErrorCountsAsMissing) {

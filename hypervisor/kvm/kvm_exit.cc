@@ -102,6 +102,14 @@ VcpuExit TranslateKvmExit(kvm_run& run, size_t run_size) {
       return HaltExit{};
     case KVM_EXIT_IOAPIC_EOI:
       return EndOfInterruptExit{run.eoi.vector};
+    case KVM_EXIT_X86_BUS_LOCK:
+      return BusLockExit{};
+    case KVM_EXIT_X86_RDMSR:
+    case KVM_EXIT_X86_WRMSR:
+      return MsrExit{.index = run.msr.index,
+                     .is_write = run.exit_reason == KVM_EXIT_X86_WRMSR,
+                     .value = reinterpret_cast<uint64_t*>(&run.msr.data),
+                     .fault = &run.msr.error};
     case KVM_EXIT_SHUTDOWN:
       return ShutdownExit{};
     case KVM_EXIT_INTR:

@@ -180,6 +180,31 @@ TEST_F(KvmExitTest, FailEntryHasItsReason) {
   EXPECT_EQ(std::get<FailEntryExit>(exit).cpu, 3);
 }
 
+TEST_F(KvmExitTest, BusLockIsTranslated) {
+  run().exit_reason = KVM_EXIT_X86_BUS_LOCK;
+
+  EXPECT_TRUE(std::holds_alternative<BusLockExit>(Translate()));
+}
+
+TEST_F(KvmExitTest, MsrAccessesAreTranslated) {
+  run().exit_reason = KVM_EXIT_X86_WRMSR;
+  run().msr.index = 0x774;
+  run().msr.data = 0x1234;
+
+  const auto write = std::get<MsrExit>(Translate());
+  EXPECT_TRUE(write.is_write);
+  EXPECT_EQ(write.index, 0x774u);
+  EXPECT_EQ(*write.value, 0x1234u);
+
+  run().exit_reason = KVM_EXIT_X86_RDMSR;
+  const auto read = std::get<MsrExit>(Translate());
+  EXPECT_FALSE(read.is_write);
+  *read.value = 7;
+  *read.fault = 1;
+  EXPECT_EQ(run().msr.data, 7u);
+  EXPECT_EQ(run().msr.error, 1);
+}
+
 TEST_F(KvmExitTest, EndOfInterruptIsTranslated) {
   run().exit_reason = KVM_EXIT_IOAPIC_EOI;
   run().eoi.vector = 0x41;

@@ -121,6 +121,23 @@ absl::Status KvmVm::CreateSplitIrqChip(uint32_t ioapic_pins, ExternalInterrupts&
   return absl::OkStatus();
 }
 
+absl::Status KvmVm::EnableExit(OptionalExit exit) {
+  switch (exit) {
+    case OptionalExit::kBusLock:
+      if (!capabilities_.bus_lock_exit) {
+        return absl::UnimplementedError(
+            "KVM lacks KVM_CAP_X86_BUS_LOCK_EXIT: the host's processor does not detect bus locks");
+      }
+      return EnableCapability(fd_.get(), KVM_CAP_X86_BUS_LOCK_EXIT, KVM_BUS_LOCK_DETECTION_EXIT);
+    case OptionalExit::kUnknownMsr:
+      if (!capabilities_.unknown_msr_exit) {
+        return absl::UnimplementedError("KVM lacks KVM_CAP_X86_USER_SPACE_MSR");
+      }
+      return EnableCapability(fd_.get(), KVM_CAP_X86_USER_SPACE_MSR, KVM_MSR_EXIT_REASON_UNKNOWN);
+  }
+  return absl::UnimplementedError("an unknown exit");
+}
+
 absl::StatusOr<std::unique_ptr<Vcpu>> KvmVm::CreateVcpu(uint32_t id,
                                                         absl::Span<const CpuidEntry> cpuid) {
   const absl::StatusOr<int> fd = KVM_IOCTL(fd_.get(), KVM_CREATE_VCPU, uint64_t{id});

@@ -42,6 +42,7 @@ class KvmVm final : public Vm {
   absl::Status CreateIrqChip() override;
   absl::Status SetBootCpu(uint32_t id) override;
   absl::Status CreateSplitIrqChip(uint32_t ioapic_pins, ExternalInterrupts& external) override;
+  absl::Status EnableExit(OptionalExit exit) override;
   absl::StatusOr<std::unique_ptr<Vcpu>> CreateVcpu(uint32_t id,
                                                    absl::Span<const CpuidEntry> cpuid) override;
   absl::Status AddIoEvent(const IoEvent& io_event, const EventFd& event) override;

@@ -23,6 +23,7 @@ class MockVm : public Vm {
   MOCK_METHOD(absl::Status, SetBootCpu, (uint32_t id), (override));
   MOCK_METHOD(absl::Status, CreateSplitIrqChip,
               (uint32_t ioapic_pins, ExternalInterrupts& external), (override));
+  MOCK_METHOD(absl::Status, EnableExit, (OptionalExit exit), (override));
   MOCK_METHOD(absl::StatusOr<std::unique_ptr<Vcpu>>, CreateVcpu,
               (uint32_t id, absl::Span<const CpuidEntry> cpuid), (override));
   MOCK_METHOD(absl::Status, AddIoEvent, (const IoEvent& io_event, const EventFd& event),

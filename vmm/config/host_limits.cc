@@ -10,6 +10,8 @@ namespace {
 
 // Intel SDM volume 2, CPUID: leaf 7, EDX.
 constexpr unsigned int kHybrid = 1 << 15;
+// Leaf 6, EAX.
+constexpr unsigned int kHwp = 1 << 7;
 
 }  // namespace
 
@@ -22,6 +24,9 @@ HostLimits ReadHostLimits(const RunConfig& config) {
   if (config.host_cpu_topology()) limits.cpus = OnlineCpus();
   if (config.cpus().has_core_types() && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) {
     limits.hybrid = (edx & kHybrid) != 0;
+  }
+  if (config.enable_hwp() && __get_cpuid(6, &eax, &ebx, &ecx, &edx) != 0) {
+    limits.hwp = (eax & kHwp) != 0;
   }
   return limits;
 }

@@ -14,6 +14,8 @@ struct HostLimits {
   int physical_address_bits = 36;
   // Processors that are online.
   uint32_t cpus = 1;
+  // Whether it has hardware P-states (CPUID 6, EAX bit 7).
+  bool hwp = false;
   // Whether it has cores of two kinds (CPUID 7, EDX bit 15).
   bool hybrid = false;
 };

@@ -85,6 +85,21 @@ void CheckHostTopology(const RunConfig& config, const HostLimits& host, Errors& 
   }
 }
 
+// crosvm.md 1.3.
+void CheckHwp(const RunConfig& config, const HostLimits& host, Errors& errors) {
+  if (!config.enable_hwp()) return;
+  if (!config.host_cpu_topology()) {
+    errors.emplace_back(
+        "--enable-hwp: needs --host-cpu-topology, which keeps each virtual CPU on its own host "
+        "CPU");
+  }
+  if (!host.hwp) {
+    errors.emplace_back(
+        "--enable-hwp: this host's processor shows no hardware P-states (CPUID leaf 6, EAX bit "
+        "7)");
+  }
+}
+
 // crosvm.md 1.3: each vCPU has exactly one type.
 void CheckCoreTypes(const RunConfig& config, const HostLimits& host, Errors& errors) {
   if (!config.cpus().has_core_types()) return;
@@ -144,6 +159,7 @@ void CheckProcessors(const RunConfig& config, const HostLimits& host, Errors& er
     Report("--cpu-affinity", ParseCpuAffinity(config.cpu_affinity()).status(), errors);
   }
   CheckHostTopology(config, host, errors);
+  CheckHwp(config, host, errors);
   CheckCoreTypes(config, host, errors);
   CheckClusters(config, errors);
 }

@@ -15,7 +15,7 @@ using ::testing::Values;
 
 std::vector<std::string> Check(const RunConfig& config) {
   std::vector<std::string> errors;
-  CheckMachineOptions(config, {.cpus = 2, .hybrid = true}, errors);
+  CheckMachineOptions(config, {.cpus = 2, .hwp = true, .hybrid = true}, errors);
   return errors;
 }
 
@@ -40,6 +40,7 @@ INSTANTIATE_TEST_SUITE_P(
            "pcie_ecam: '0x80000000,0x10000000'", "mmio_address_range: '1-2,3-4'",
            "stub_pci_device { address: '00:05.0' } stub_pci_device { address: '00:05.1' }",
            "hypervisor { kvm {} }", "kvm_device: '/dev/kvm'", "host_cpu_topology: true",
+           "host_cpu_topology: true enable_hwp: true",
            "host_cpu_topology: true cpus { num_cores: 2 }",
            "cpus { num_cores: 3 core_types { atom: 2 core: [ 0, 1 ] } }",
            "cpus { num_cores: 4 clusters { cpu: [ 0, 1 ] } clusters { cpu: [ 2, 3 ] } }",
@@ -81,6 +82,9 @@ INSTANTIATE_TEST_SUITE_P(
            Mistake{"file_backed_mapping { path: 'p' addr: 4096 size: 5 }",
                    "--file-backed-mapping: path=p: size=5 is not a multiple of 4096; align rounds "
                    "it"},
+           Mistake{"enable_hwp: true",
+                   "--enable-hwp: needs --host-cpu-topology, which keeps each virtual CPU on its "
+                   "own host CPU"},
            Mistake{"file_backed_mapping { path: 'p' addr: 4096 size: 4096 ram: true }",
                    "--file-backed-mapping: path=p: ram needs rw: a guest writes to its memory"},
            Mistake{"file_backed_mapping { path: 'p' addr: 4096 size: 0 }",
@@ -169,6 +173,15 @@ TEST(MachineChecksTest, StringsThatDoNotFitAreRefused) {
   EXPECT_THAT(Check(config),
               ElementsAre("--smbios: its strings and those of --oem-strings have 80037 bytes, at "
                           "most 65000 are accepted"));
+}
+
+TEST(CheckMachineOptions, HardwarePStatesAreTheHosts) {
+  std::vector<std::string> errors;
+
+  CheckMachineOptions(Config("enable_hwp: true host_cpu_topology: true"), {.hwp = false}, errors);
+
+  EXPECT_THAT(errors, ElementsAre("--enable-hwp: this host's processor shows no hardware P-states "
+                                  "(CPUID leaf 6, EAX bit 7)"));
 }
 
 }  // namespace

@@ -26,6 +26,7 @@
 #include "vmm/machine/boot/memory_layout.h"
 #include "vmm/machine/boot/rng_seed.h"
 #include "vmm/machine/boot/rom.h"
+#include "vmm/machine/cpu/hwp_msrs.h"
 #include "vmm/machine/cpu/lapic.h"
 #include "vmm/machine/file_mappings.h"
 #include "vmm/machine/firmware_files.h"
@@ -68,7 +69,8 @@ absl::StatusOr<MemoryLayout> PlanMemory(const RunConfig& config, int physical_bi
 
 // The in-kernel interrupt controllers come after the memory slots: each slot set later waits for
 // milliseconds.
-absl::StatusOr<std::unique_ptr<Vm>> CreateVm(Hypervisor& hypervisor, const GuestMemory& memory,
+absl::StatusOr<std::unique_ptr<Vm>> CreateVm(const RunConfig& config, Hypervisor& hypervisor,
+                                             const GuestMemory& memory,
                                              absl::Span<const FileMapping> files,
                                              const GuestMemory& rom, const Processors& processors,
                                              SplitIrqChip* split) {
@@ -94,6 +96,12 @@ absl::StatusOr<std::unique_ptr<Vm>> CreateVm(Hypervisor& hypervisor, const Guest
     RETURN_IF_ERROR(Annotate(vm->CreateSplitIrqChip(kIoapicPins, *split), "--irqchip split"));
   } else {
     RETURN_IF_ERROR(vm->CreateIrqChip());
+  }
+  if (config.bus_lock_ratelimit() > 0) {
+    RETURN_IF_ERROR(Annotate(vm->EnableExit(OptionalExit::kBusLock), "--bus-lock-ratelimit"));
+  }
+  if (config.enable_hwp()) {
+    RETURN_IF_ERROR(Annotate(vm->EnableExit(OptionalExit::kUnknownMsr), "--enable-hwp"));
   }
   const uint32_t boot_id = processors.apic_ids[processors.boot];
   if (boot_id != 0) RETURN_IF_ERROR(Annotate(vm->SetBootCpu(boot_id), "--cpus"));
@@ -166,8 +174,10 @@ absl::StatusOr<Entry> EnterRom(const RunConfig& config, const MemoryLayout& layo
 absl::Status CreateVcpus(const RunConfig& config, const Processors& processors, const Entry& entry,
                          Machine::Parts& parts) {
   const bool leaky = config.core_scheduling() && HostThreadsLeak();
-  const VcpuThread::Targets targets = {parts.ports.get(), parts.mmio.get(), parts.lifecycle.get(),
-                                       parts.pause.get(), parts.split.get()};
+  const VcpuThread::Targets targets = {parts.ports.get(),     parts.mmio.get(),
+                                       parts.lifecycle.get(), parts.pause.get(),
+                                       parts.split.get(),     config.bus_lock_ratelimit(),
+                                       parts.hwp.get()};
   for (uint32_t i = 0; i < processors.apic_ids.size(); ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<Vcpu> vcpu,
                      parts.vm->CreateVcpu(processors.apic_ids[i], processors.cpuid[i]));
@@ -210,8 +220,8 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   ASSIGN_OR_RETURN(parts.files, OpenFileMappings(config, layout));
   ASSIGN_OR_RETURN(parts.rom, OpenRom(config));
   if (config.irqchip() == IRQCHIP_SPLIT) parts.split = std::make_unique<SplitIrqChip>();
-  ASSIGN_OR_RETURN(parts.vm, CreateVm(*host.hypervisor, parts.memory, parts.files, parts.rom,
-                                      processors, parts.split.get()));
+  ASSIGN_OR_RETURN(parts.vm, CreateVm(config, *host.hypervisor, parts.memory, parts.files,
+                                      parts.rom, processors, parts.split.get()));
 
   parts.ports = std::make_unique<Bus>("port", Bus::kLastPort);
   parts.mmio = std::make_unique<Bus>("MMIO", Bus::kLastMmioAddress);
@@ -247,6 +257,12 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   // The process first, then its vCPUs' threads (crosvm.md 9.5).
   if (config.has_vcpu_cgroup_path()) {
     RETURN_IF_ERROR(JoinCgroup(config.vcpu_cgroup_path(), getpid()));
+  }
+  if (config.enable_hwp()) {
+    absl::StatusOr<std::unique_ptr<HwpMsrs>> hwp =
+        HwpMsrs::Open(static_cast<uint32_t>(processors.apic_ids.size()));
+    if (!hwp.ok()) return Annotate(hwp.status(), "--enable-hwp");
+    parts.hwp = *std::move(hwp);
   }
   RETURN_IF_ERROR(CreateVcpus(config, processors, entry, parts));
   return std::make_unique<Machine>(std::move(parts));

@@ -552,6 +552,43 @@ TEST_F(BuildMachineTest, CgroupThatIsNotThereIsAnErrorThatNamesIt) {
               testing::AllOf(HasSubstr("--vcpu-cgroup-path"), HasSubstr("/no/such/cgroup")));
 }
 
+TEST_F(BuildMachineTest, BusLocksAreTakenNoteOfWhenTheyAreLimited) {
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  EXPECT_TRUE(hypervisor_.vm()->enabled_exits().empty());
+
+  config_.set_bus_lock_ratelimit(100);
+  machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  EXPECT_TRUE(hypervisor_.vm()->enabled_exits().contains(OptionalExit::kBusLock));
+
+  hypervisor_.set_optional_exits({});
+  EXPECT_EQ(Build().status().message(), "--bus-lock-ratelimit: the fake lacks this exit");
+}
+
+TEST_F(BuildMachineTest, MemoryOfAFileIsPartOfTheGuests) {
+  ScopedFd file(memfd_create("ram", MFD_CLOEXEC));
+  ASSERT_EQ(ftruncate(file.get(), 2 * kGuestPageSize), 0);
+  FileBackedMappingConfig& mapping = *config_.add_file_backed_mapping();
+  mapping.set_path("/proc/self/fd/" + std::to_string(file.get()));
+  mapping.set_addr(0x8000000);
+  mapping.set_size(2 * kGuestPageSize);
+  mapping.set_rw(true);
+  mapping.set_ram(true);
+
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  EXPECT_TRUE((*machine)->memory().WriteObject(GuestAddress{0x8001FFF}, 'z').ok());
+
+  char last = 0;
+  EXPECT_EQ(pread(file.get(), &last, 1, 2 * kGuestPageSize - 1), 1);
+  EXPECT_EQ(last, 'z');
+  const auto slots = hypervisor_.vm()->slots();
+  ASSERT_EQ(slots.size(), 2u);
+  EXPECT_EQ(slots.rbegin()->second.start, GuestAddress{0x8000000});
+  EXPECT_FALSE(slots.rbegin()->second.read_only);
+}
+
 TEST_F(BuildMachineTest, MeasuredTscFrequencyIsInItsLeaf) {
   config_.set_force_calibrated_tsc_leaf(true);
 

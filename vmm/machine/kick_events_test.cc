@@ -21,7 +21,7 @@ IoEvent AnyWidthAt(uint64_t address) { return {.address = address}; }
 
 class KickEventsTest : public testing::Test {
  protected:
-  FakeVm vm_{1, nullptr};
+  FakeVm vm_{1, nullptr, {}};
   const EventFd first_ = EventFd::Create().value();
   const EventFd second_ = EventFd::Create().value();
   KickEvents events_{vm_, "test"};

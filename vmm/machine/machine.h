@@ -18,6 +18,7 @@
 #include "base/memory/guest_memory.h"
 #include "devices/bus/bus.h"
 #include "hypervisor/vm.h"
+#include "vmm/machine/cpu/hwp_msrs.h"
 #include "vmm/machine/file_mappings.h"
 #include "vmm/machine/interrupt_router.h"
 #include "vmm/machine/lifecycle.h"
@@ -46,6 +47,7 @@ class Machine {
     std::unique_ptr<InterruptRouter> interrupts;
     std::unique_ptr<PlatformDevices> platform;
     std::unique_ptr<PciDevices> pci;
+    std::unique_ptr<HwpMsrs> hwp;           // Null without --enable-hwp.
     std::unique_ptr<VirtioDevices> virtio;  // Lower the lines that the PCI root shares out.
     std::vector<std::unique_ptr<VcpuThread>> vcpus;
   };

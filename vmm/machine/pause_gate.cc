@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/clock.h"
+
 namespace touchstone {
 namespace {
 
@@ -26,6 +28,7 @@ void PauseGate::Close(Reason reason, Done done) {
     if (done != nullptr) done_.push_back(std::move(done));
     // What a kicked vCPU sees when it comes here is already said.
     for (Vcpu* vcpu : vcpus_) vcpu->Kick();
+    changed_.SignalAll();
     ready = TakeDone();
   }
   CallAll(std::move(ready));
@@ -61,6 +64,17 @@ bool PauseGate::Wait(const std::atomic<bool>& stopping) {
   while (reasons_ != 0 && !stopping.load(std::memory_order_acquire)) changed_.Wait(mutex_);
   --waiting_;
   return true;
+}
+
+void PauseGate::Sleep(absl::Duration duration, const std::atomic<bool>& stopping) {
+  const absl::Duration end = SystemClock().Monotonic() + duration;
+  MutexLock lock(mutex_);
+  // Acquire: pairs with the store before Wake.
+  while (reasons_ == 0 && !stopping.load(std::memory_order_acquire)) {
+    const absl::Duration left = end - SystemClock().Monotonic();
+    if (left <= absl::ZeroDuration()) return;
+    changed_.WaitFor(mutex_, absl::ToChronoNanoseconds(left));
+  }
 }
 
 void PauseGate::Wake() {

@@ -17,6 +17,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
 #include "base/mutex.h"
 #include "hypervisor/vcpu.h"
 
@@ -43,6 +44,9 @@ class PauseGate {
   // For a vCPU's thread, after each kick: waits while the gate is closed and `stopping` is false.
   // Whether it waited at all.
   bool Wait(const std::atomic<bool>& stopping);
+  // For a vCPU's thread: sleeps for so long, but no longer than until the gate is closed or
+  // `stopping`.
+  void Sleep(absl::Duration duration, const std::atomic<bool>& stopping);
   // Has threads that wait look at their `stopping`.
   void Wake();
 
@@ -51,7 +55,7 @@ class PauseGate {
   std::vector<Done> TakeDone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable Mutex mutex_;
-  CondVar changed_;
+  CondVar changed_;  // Opened, closed, or a thread is to stop.
   std::vector<Vcpu*> vcpus_ ABSL_GUARDED_BY(mutex_);
   uint8_t reasons_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t waiting_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -92,6 +92,7 @@ absl::StatusOr<Processors> PlanProcessors(const RunConfig& config, Hypervisor& h
                            .physical_bits = PhysicalAddressBits(supported)};
   for (; options.index < count; ++options.index) {
     options.host = host_cpus.empty() ? nullptr : &host_cpus[options.index];
+    if (config.enable_hwp() && options.host != nullptr) options.hwp = &options.host->power;
     if (places.has_value()) options.place = places->places[options.index];
     options.core_type = CoreTypeOf(config.cpus().core_types(), options.index);
     processors.apic_ids.push_back(GuestApicId(options));

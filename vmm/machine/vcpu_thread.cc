@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
 
@@ -30,7 +31,11 @@ void AccessPort(Bus& ports, const IoExit& io) {
 
 VcpuThread::VcpuThread(std::unique_ptr<Vcpu> vcpu, uint32_t index, const Targets& targets,
                        VcpuPlacement placement)
-    : vcpu_(std::move(vcpu)), index_(index), targets_(targets), placement_(std::move(placement)) {
+    : vcpu_(std::move(vcpu)),
+      index_(index),
+      targets_(targets),
+      placement_(std::move(placement)),
+      bus_locks_(targets.bus_locks_per_second) {
   targets_.pause->Add(*vcpu_);
 }
 
@@ -95,6 +100,18 @@ bool VcpuThread::Dispatch(const VcpuExit& exit) {
   if (const auto* end = std::get_if<EndOfInterruptExit>(&exit);
       end != nullptr && targets_.split != nullptr) {
     targets_.split->EndOfInterrupt(end->vector);
+    return true;
+  }
+  if (std::holds_alternative<BusLockExit>(exit)) {
+    const absl::Duration pause = bus_locks_.OnLock(SystemClock().Monotonic());
+    if (pause > absl::ZeroDuration()) targets_.pause->Sleep(pause, stopping_);
+    return true;
+  }
+  if (const auto* msr = std::get_if<MsrExit>(&exit)) {
+    const bool known = targets_.hwp != nullptr &&
+                       (msr->is_write ? targets_.hwp->Write(index_, msr->index, *msr->value)
+                                      : targets_.hwp->Read(index_, msr->index, *msr->value));
+    *msr->fault = known ? 0 : 1;
     return true;
   }
   if (std::holds_alternative<ShutdownExit>(exit)) {

@@ -14,6 +14,8 @@
 #include "absl/status/status.h"
 #include "devices/bus/bus.h"
 #include "hypervisor/vcpu.h"
+#include "vmm/machine/bus_lock_throttle.h"
+#include "vmm/machine/cpu/hwp_msrs.h"
 #include "vmm/machine/lifecycle.h"
 #include "vmm/machine/pause_gate.h"
 #include "vmm/machine/split_irq_chip.h"
@@ -29,7 +31,9 @@ class VcpuThread {
     Bus* mmio;
     Lifecycle* lifecycle;
     PauseGate* pause;
-    SplitIrqChip* split = nullptr;  // unless the interrupt controllers are the hypervisor's
+    SplitIrqChip* split = nullptr;      // unless the interrupt controllers are the hypervisor's
+    uint64_t bus_locks_per_second = 0;  // of each vCPU (bus_lock_throttle.h)
+    HwpMsrs* hwp = nullptr;             // with --enable-hwp
   };
 
   VcpuThread(std::unique_ptr<Vcpu> vcpu, uint32_t index, const Targets& targets,
@@ -59,6 +63,7 @@ class VcpuThread {
   const uint32_t index_;
   const Targets targets_;
   const VcpuPlacement placement_;
+  BusLockThrottle bus_locks_;  // The thread's own.
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

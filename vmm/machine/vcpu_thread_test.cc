@@ -1,11 +1,15 @@
 #include "vmm/machine/vcpu_thread.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
+#include "base/clock.h"
 #include "devices/bus/recording_bus_device.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -39,6 +43,18 @@ class VcpuThreadTest : public testing::Test {
     thread_->Stop();
   }
 
+  // In place of the vCPU, one with so many bus locks a second.
+  void Limit(uint64_t bus_locks) {
+    std::unique_ptr<Vcpu> vcpu = *vm_->CreateVcpu(1, {});
+    vcpu_ = hypervisor_.vm()->vcpu(1);
+    thread_.emplace(std::move(vcpu), 1,
+                    VcpuThread::Targets{.ports = &ports_,
+                                        .mmio = &mmio_,
+                                        .lifecycle = &lifecycle_,
+                                        .pause = &limited_gate_,
+                                        .bus_locks_per_second = bus_locks});
+  }
+
   FakeHypervisor hypervisor_;
   std::unique_ptr<Vm> vm_;
   Bus ports_{"port", Bus::kLastPort};
@@ -51,6 +67,7 @@ class VcpuThreadTest : public testing::Test {
     ended_.notify_all();
   }};
   PauseGate gate_;
+  PauseGate limited_gate_;
   FakeVcpu* vcpu_;
   std::optional<VcpuThread> thread_;
 };
@@ -152,6 +169,71 @@ TEST_F(VcpuThreadTest, StopEndsAThreadThatWaits) {
   thread_->Stop();
 
   EXPECT_TRUE(gate_.closed(PauseGate::Reason::kHost));
+}
+
+TEST_F(VcpuThreadTest, AnMsrThatNobodyHasIsAFault) {
+  uint64_t value = 5;
+  uint8_t fault = 0;
+  vcpu_->Script(FakeExit::Other(
+      MsrExit{.index = 0x774, .is_write = false, .value = &value, .fault = &fault}));
+  vcpu_->Script(FakeExit::Other(ShutdownExit{}));
+
+  RunToEnd();
+
+  EXPECT_EQ(fault, 1);
+  EXPECT_EQ(value, 5u);
+  EXPECT_EQ(lifecycle_.end(), EndOfRun::kTripleFault);
+}
+
+TEST_F(VcpuThreadTest, BusLocksDoNotHoldUpAGuestUnlessToldTo) {
+  const absl::Duration start = SystemClock().Monotonic();
+  for (int i = 0; i < 100; ++i) vcpu_->Script(FakeExit::Other(BusLockExit{}));
+  vcpu_->Script(FakeExit::Other(ShutdownExit{}));
+
+  RunToEnd();
+
+  EXPECT_LT(SystemClock().Monotonic() - start, absl::Seconds(1));
+}
+
+TEST_F(VcpuThreadTest, ManyBusLocksSlowTheVcpuDown) {
+  Limit(50);
+  const absl::Duration start = SystemClock().Monotonic();
+  for (int i = 0; i < 51; ++i) vcpu_->Script(FakeExit::Other(BusLockExit{}));
+  vcpu_->Script(FakeExit::Other(ShutdownExit{}));
+
+  RunToEnd();
+
+  EXPECT_GE(SystemClock().Monotonic() - start, absl::Milliseconds(900));
+}
+
+TEST_F(VcpuThreadTest, StopEndsTheSleepAfterABusLock) {
+  Limit(1);
+  vcpu_->Script(FakeExit::Other(BusLockExit{}));
+  thread_->Start();
+  while (vcpu_->remaining() > 0) usleep(100);
+  const absl::Duration start = SystemClock().Monotonic();
+
+  thread_->Stop();
+
+  EXPECT_LT(SystemClock().Monotonic() - start, absl::Milliseconds(900));
+}
+
+TEST_F(VcpuThreadTest, ThePauseOfTheMachineEndsTheSleepAfterABusLock) {
+  Limit(1);
+  vcpu_->Script(FakeExit::Other(BusLockExit{}));
+  thread_->Start();
+  while (vcpu_->remaining() > 0) usleep(100);
+  const absl::Duration start = SystemClock().Monotonic();
+  std::atomic<bool> waits{false};
+
+  limited_gate_.Close(PauseGate::Reason::kHost, [&waits] {
+    waits = true;
+    waits.notify_all();
+  });
+  waits.wait(false);
+
+  EXPECT_LT(SystemClock().Monotonic() - start, absl::Milliseconds(900));
+  thread_->Stop();
 }
 
 TEST_F(VcpuThreadTest, OnlyThoseThatAreToBeAreMadeRealtime) {

@@ -16,6 +16,7 @@ namespace {
 constexpr uint32_t kVendorLeaf = 0;
 constexpr uint32_t kFeatureLeaf = 1;
 constexpr uint32_t kIntelCacheLeaf = 4;
+constexpr uint32_t kPowerLeaf = 6;
 constexpr uint32_t kExtendedFeatureLeaf = 7;
 constexpr uint32_t kTopologyLeaf = 0xB;
 constexpr uint32_t kSgxLeaf = 0x12;
@@ -39,6 +40,11 @@ constexpr uint32_t kEcxVmx = Bit(5);
 constexpr uint32_t kEcxX2apic = Bit(21);
 constexpr uint32_t kEcxHypervisor = Bit(31);
 constexpr uint32_t kEdxHtt = Bit(28);  // EBX bits 23 to 16 are valid
+// Leaf 6.
+constexpr uint32_t kEaxHwp = Bit(7);
+constexpr uint32_t kEaxHwpActivityWindow = Bit(9);
+constexpr uint32_t kEaxHwpPreference = Bit(10);
+constexpr uint32_t kEcxAperfMperf = Bit(0);
 // Leaf 7.
 constexpr uint32_t kEbxSgx = Bit(2);
 constexpr uint32_t kEcxSgxLaunchControl = Bit(30);
@@ -176,6 +182,14 @@ void TakeHostTopology(const HostCpu& host, Leaves& leaves) {
         if (entry.function < kMaxExtendedLeaf) leaves.RaiseMaximum(entry.function);
     }
   }
+}
+
+// Not among them: notifications, and the request for the whole package.
+void TakeHwp(const CpuidEntry& host, Leaves& leaves) {
+  CpuidEntry& power = leaves.FindOrAdd(kPowerLeaf);
+  TakeBits(power.eax, host.eax, kEaxHwp | kEaxHwpActivityWindow | kEaxHwpPreference);
+  TakeBits(power.ecx, host.ecx, kEcxAperfMperf);
+  leaves.RaiseMaximum(kPowerLeaf);
 }
 
 void SetCoreType(CoreType type, Leaves& leaves) {
@@ -342,6 +356,7 @@ std::vector<CpuidEntry> GuestCpuid(absl::Span<const CpuidEntry> supported,
   } else {
     SetTopology(options, apic_id, leaves);
   }
+  if (options.hwp != nullptr) TakeHwp(*options.hwp, leaves);
   if (options.core_type.has_value()) SetCoreType(*options.core_type, leaves);
   if (options.tsc_khz != 0 && (options.force_tsc_leaf || !IsAmd(leaves)))
     SetTscFrequency(options.tsc_khz, leaves);

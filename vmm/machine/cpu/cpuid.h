@@ -48,6 +48,9 @@ struct CpuidOptions {
   // When set, the place among threads, cores and caches is that of this host CPU, and `topology` is
   // not looked at. Borrowed.
   const HostCpu* host = nullptr;
+  // The host's leaf 6 (power management), whose hardware P-states the guest is to have; none when
+  // there is no such leaf in it. Borrowed.
+  const CpuidEntry* hwp = nullptr;
   // For hybrid machines.
   std::optional<CoreType> core_type;
 };

@@ -16,6 +16,7 @@ namespace {
 
 // Leaves: Intel SDM volume 2, CPUID; AMD APM volume 3, appendix E.
 constexpr uint32_t kFeatureLeaf = 1;
+constexpr uint32_t kPowerLeaf = 6;
 constexpr uint32_t kTopologyLeaf = 0xB;
 
 struct Leaf {
@@ -50,6 +51,9 @@ bool IsLast(const Leaf& leaf, const CpuidEntry& entry) {
 // Of the processor that this runs on.
 HostCpu ReadThisCpu() {
   HostCpu cpu;
+  if (__get_cpuid_max(0, nullptr) >= kPowerLeaf) {
+    cpu.power = Read({.function = kPowerLeaf, .has_index = false}, 0);
+  }
   for (const Leaf& leaf : kLeaves) {
     if (leaf.function > __get_cpuid_max(leaf.function & 0x80000000, nullptr)) continue;
     for (uint32_t index = 0; index < kMostIndices; ++index) {

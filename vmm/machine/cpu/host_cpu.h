@@ -14,6 +14,8 @@ namespace touchstone {
 
 struct HostCpu {
   uint32_t apic_id = 0;
+  // Leaf 6: power management. All 0 when it has no such leaf.
+  CpuidEntry power = {.function = 6};
   // The leaves that tell of threads, cores and caches, as far as the processor has them: 1, 4, 0xB,
   // 0x1F, 0x80000001, 0x80000008, 0x8000001D, 0x8000001E.
   std::vector<CpuidEntry> leaves;

@@ -38,6 +38,16 @@ TEST(HostCpuTest, FirstHasTheLeavesOfThisProcessor) {
   EXPECT_EQ(cpus[0].apic_id & 0xFF, features->ebx >> 24);
 }
 
+TEST(HostCpuTest, TellsOfPowerManagement) {
+  const HostCpu cpu = ReadHostCpus(1).value()[0];
+
+  uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
+  ASSERT_NE(__get_cpuid(6, &eax, &ebx, &ecx, &edx), 0);
+  EXPECT_EQ(cpu.power.function, 6u);
+  EXPECT_EQ(cpu.power.eax, eax);
+  EXPECT_EQ(cpu.power.ecx, ecx);
+}
+
 TEST(HostCpuTest, NoLeafIsThereTwice) {
   const HostCpu cpu = ReadHostCpus(1).value()[0];
 
