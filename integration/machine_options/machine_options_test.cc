@@ -162,6 +162,26 @@ void CheckPciOptions(Vm& vm) {
 // The letters of the file's second page, and none of the guest's writes.
 void CheckFileBackedMapping(Vm& vm) { EXPECT_EQ(Say(vm, "devmem 0xe0000000 32"), "0x62626262\n"); }
 
+constexpr size_t kFileMemory = 16 << 20;
+
+// What the option calls RAM is the kernel's.
+void CheckFileMemory(Vm& vm) {
+  EXPECT_THAT(Say(vm, "cat /proc/iomem"), HasSubstr("20000000-20ffffff : System RAM"));
+}
+
+// Linux takes what it needs early from the end of memory, and that is the file.
+void CheckMemoryFile(const std::string& path) {
+  const std::string content = ReadFile(path);
+  EXPECT_EQ(content.size(), kFileMemory);
+  EXPECT_NE(content.find_first_not_of('\0'), std::string::npos);
+}
+
+// A disk and a console.
+void CheckPciAddresses(Vm& vm) {
+  EXPECT_THAT(Say(vm, "lspci -n -s 00:1d.0"), HasSubstr(": 1af4:1042 "));
+  EXPECT_THAT(Say(vm, "lspci -n -s 00:1c.0"), HasSubstr(": 1af4:1043 "));
+}
+
 // The pool has that size, and the requests to the entropy device go through it.
 void CheckBounceBuffers(Vm& vm) {
   EXPECT_EQ(Say(vm,
@@ -180,6 +200,7 @@ TEST(MachineOptionsTest, TablesFilesAndPci) {
   std::string touchstones;
   while (touchstones.size() < 5000) touchstones += "touchstone\n";
   touchstones.resize(5000);
+  const std::string memory = WriteFile("memory", std::string(kFileMemory, '\0'));
   const std::string pages = std::string(4096, 'a') + std::string(4096, 'b');
   auto vm = Boot(
       {
@@ -200,6 +221,10 @@ TEST(MachineOptionsTest, TablesFilesAndPci) {
           "--mmio-address-range=0xc0000000-0xc0ffffff",
           absl::StrCat("--file-backed-mapping=path=", WriteFile("pages", pages),
                        ",addr=0xe0000000,size=4096,offset=4096"),
+          absl::StrCat("--file-backed-mapping=path=", memory, ",addr=0x20000000,size=", kFileMemory,
+                       ",rw,ram"),
+          absl::StrCat("--block=path=", WriteFile("disk", pages), ",dontcache,pci-address=00:1d.0"),
+          "--serial=hardware=virtio-console,num=4,type=sink,pci-address=00:1c.0",
       },
       1);
 
@@ -208,8 +233,11 @@ TEST(MachineOptionsTest, TablesFilesAndPci) {
   CheckFwCfg(*vm);
   CheckPciOptions(*vm);
   CheckFileBackedMapping(*vm);
+  CheckFileMemory(*vm);
+  CheckPciAddresses(*vm);
   CheckBounceBuffers(*vm);
   EXPECT_EQ(End(*vm, "poweroff -f"), 0);
+  CheckMemoryFile(memory);
 }
 
 // By /proc/cpuinfo, in the guest's order of its processors.
