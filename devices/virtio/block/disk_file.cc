@@ -29,7 +29,7 @@ constexpr uint32_t kUnknownOffsetAlignment = 512;
 // RWF_DONTCACHE, which older headers lack.
 constexpr int kDontCache = 0x80;
 
-constexpr size_t kZerosSize = 64 * 1024;
+constexpr size_t kZerosSize = size_t{64} * 1024;
 // Only read; not const, so that it takes no room in the program's file.
 alignas(4096) uint8_t g_zeros[kZerosSize];
 
