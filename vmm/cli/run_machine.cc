@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/program_pages.h"
 #include "base/status.h"
+#include "base/unix_listener.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/kvm/kvm_hypervisor.h"
 #include "vmm/control/control_server.h"
@@ -41,10 +42,10 @@ ExitCode CodeOf(EndOfRun reason) {
 }
 
 // --socket.
-absl::StatusOr<std::optional<ControlSocket>> OpenControlSocket(const RunConfig& config) {
-  std::optional<ControlSocket> socket;
+absl::StatusOr<std::optional<UnixListener>> OpenControlSocket(const RunConfig& config) {
+  std::optional<UnixListener> socket;
   if (!config.has_socket()) return socket;
-  absl::StatusOr<ControlSocket> opened = ControlSocket::Listen(config.socket());
+  absl::StatusOr<UnixListener> opened = ListenForControl(config.socket());
   if (!opened.ok()) return Annotate(opened.status(), "--socket");
   socket.emplace(*std::move(opened));
   return socket;
@@ -68,7 +69,7 @@ absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
                      machine->lifecycle().End(EndOfRun::kStopped);
                    }));
   // From here on a signal, too, removes its file.
-  ASSIGN_OR_RETURN(std::optional<ControlSocket> socket, OpenControlSocket(config));
+  ASSIGN_OR_RETURN(std::optional<UnixListener> socket, OpenControlSocket(config));
   ASSIGN_OR_RETURN(machine, BuildMachine(config, {hypervisor.get(), loop.get(), &SystemClock()},
                                          [raw = loop.get()] { raw->Stop(); }));
   MachineControl control(*machine, *loop, config.s2idle());
