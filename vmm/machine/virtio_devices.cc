@@ -69,6 +69,7 @@ absl::Status AddBlocks(const VirtioSurroundings& machine, Parts& parts) {
     const std::string name = BlockName(static_cast<size_t>(i));
     VirtioPart part = {.name = absl::StrCat("block ", name)};
     RETURN_IF_ERROR(SetAddress(config, "--block", part));
+    if (config.has_bootindex()) part.boot_index = config.bootindex();
     ASSIGN_OR_RETURN(part.thread, LoopThread::Start(name));
     std::vector<EventLoop*> more_loops;
     const uint32_t queues = std::min<uint32_t>(machine.config.cpus().num_cores(), kBlockQueues);
@@ -192,7 +193,9 @@ absl::Status VirtioDevices::Add(VirtioPart part, const VirtioSurroundings& machi
 
 std::vector<PlacedFunction> VirtioDevices::functions() {
   std::vector<PlacedFunction> functions;
-  for (Device& device : devices_) functions.push_back({device.pci.get(), device.part.address});
+  for (Device& device : devices_) {
+    functions.push_back({device.pci.get(), device.part.address, device.part.boot_index});
+  }
   return functions;
 }
 
