@@ -22,7 +22,8 @@ COLUMNS = ("device", "code", "unit tests", "conformance", "fuzzers", "benchmarks
 # What a device's folder is, apart from shared parts: these are in the table when they are in the binary.
 DEVICE_FOLDER = re.compile(r"^//(devices/(?:platform|virtio)/[^/:]+)")
 # Parts of devices: what has to prove them beyond unit and guest tests is up to their `:checks`.
-PARTS = ("devices/bus", "devices/pci", "devices/virtio/core", "devices/virtio/pci", "devices/virtio/vhost")
+PARTS = ("devices/bus", "devices/pci", "devices/virtio/core", "devices/virtio/pci", "devices/virtio/vhost",
+         "devices/virtio/vhost_user")
 
 
 def title(build_file):

@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "vmm/cli/command.h"
 #include "vmm/cli/run_machine.h"
+#include "vmm/machine/jailed_device.h"
 
 namespace {
 
@@ -37,6 +38,10 @@ void LimitThreadStacks() {
 int main(int argc, char** argv) {
   LimitThreadStacks();
   const std::vector<absl::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  // At once: nothing is left to run when it returns.
+  if (arguments.size() == 1 && arguments[0] == touchstone::kJailedDeviceCommand) {
+    _exit(touchstone::RunJailedDevice());
+  }
   return touchstone::Main(arguments,
                           {
                               .out = [](absl::string_view text) { WriteAll(STDOUT_FILENO, text); },

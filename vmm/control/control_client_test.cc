@@ -15,7 +15,6 @@
 #include "gtest/gtest.h"
 #include "vmm/control/control_message.h"
 #include "vmm/control/control_server.h"
-#include "vmm/control/control_socket.h"
 
 namespace touchstone {
 namespace {
@@ -56,7 +55,7 @@ class ControlClientTest : public testing::Test {
 
 TEST_F(ControlClientTest, GetsTheAnswerOfTheServer) {
   const std::unique_ptr<EpollLoop> loop = EpollLoop::Create().value();
-  ControlServer server(*ListenForControl(path_), *loop,
+  ControlServer server(*ControlSocket::Listen(path_), *loop,
                        [](const ControlRequest& request, ControlServer::Reply reply) {
                          reply(ControlError(request.command(), "text"));
                        });

@@ -24,11 +24,12 @@ madvise: arg2 == MADV_DONTNEED || arg2 == MADV_REMOVE || arg2 == MADV_DONTDUMP |
 
 # Descriptors that are there already.
 {read, readv, write, writev, close, dup, lseek, fstat}: 1
-newfstatat: return ENOENT
+{newfstatat, statx, fstatfs}: 1
 {recvmsg, sendmsg, recvfrom, sendto, shutdown, getsockopt, getsockname, getpeername}: 1
 fcntl: arg1 == F_GETFL || arg1 == F_SETFL || arg1 == F_GETFD || arg1 == F_SETFD || \
     arg1 == F_DUPFD_CLOEXEC || arg1 == F_GET_SEALS; return EINVAL
-ioctl: arg1 == FIONBIO || arg1 == FIONREAD || arg1 == FIOCLEX; return ENOTTY
+ioctl: arg1 == FIONBIO || arg1 == FIONREAD || arg1 == FIOCLEX || arg1 == BLKGETSIZE64 || \
+    arg1 == BLKSSZGET; return ENOTTY
 
 # Waiting.
 {epoll_create1, epoll_ctl, epoll_wait, epoll_pwait, poll, ppoll, eventfd2}: 1
@@ -48,7 +49,7 @@ prctl: arg0 == PR_SET_NAME || arg0 == PR_SET_VMA; return EINVAL
 tgkill: arg2 == SIGABRT || arg2 == SIGUSR1
 
 # No files are there, and programs that ask hear so.
-{open, openat, access, faccessat, faccessat2, stat, lstat, statx, readlink, readlinkat}: return ENOENT
+{open, openat, access, faccessat, faccessat2, stat, lstat, readlink, readlinkat}: return ENOENT
 getrandom: 1
 )";
 
@@ -61,7 +62,7 @@ constexpr Words kDevices[] = {
     {"rng_device", ""},
     {"block_device",
      "{preadv, pwritev, preadv2, pwritev2, pread64, pwrite64, fsync, fdatasync, fallocate}: 1\n"
-     "{io_uring_setup, io_uring_enter, io_uring_register, ftruncate, sync_file_range}: 1\n"},
+     "{io_uring_setup, io_uring_enter, io_uring_register, flock}: 1\n"},
     {"serial_device", "{accept4, fsync, fdatasync}: 1\n"},
     {"net_device", ""},
 };

@@ -116,14 +116,19 @@ absl::Status NoNamespaces(int error) {
       "devices inside the main process"));
 }
 
-absl::Status CheckPivotRoot(const std::string& path) {
+// Without the directory, an empty file system is as good as an empty directory.
+absl::Status CheckPivotRoot(std::string& path) {
   struct stat info;
+  if (path.empty()) return absl::OkStatus();
   if (path[0] != '/') {
     return absl::InvalidArgumentError(
         absl::StrCat("--pivot-root: '", path, "' is not an absolute path"));
   }
-  if (stat(path.c_str(), &info) != 0)
-    return ErrnoStatus(errno, absl::StrCat("--pivot-root: ", path));
+  if (stat(path.c_str(), &info) != 0) {
+    if (errno != ENOENT) return ErrnoStatus(errno, absl::StrCat("--pivot-root: ", path));
+    path.clear();
+    return absl::OkStatus();
+  }
   if (!S_ISDIR(info.st_mode)) {
     return absl::InvalidArgumentError(absl::StrCat("--pivot-root: ", path, " is not a directory"));
   }
@@ -133,7 +138,7 @@ absl::Status CheckPivotRoot(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<JailedProcess> Spawn(SpawnRequest request) {
-  if (!request.pivot_root.empty()) RETURN_IF_ERROR(CheckPivotRoot(request.pivot_root));
+  RETURN_IF_ERROR(CheckPivotRoot(request.pivot_root));
   ASSIGN_OR_RETURN(auto reports, FdSocket::CreatePair(FdSocket::Kind::kSeqPacket));
   ASSIGN_OR_RETURN(auto go, FdSocket::CreatePair(FdSocket::Kind::kSeqPacket));
   ASSIGN_OR_RETURN(const ScopedFd null, OpenFile("/dev/null", O_RDWR));

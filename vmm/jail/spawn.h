@@ -34,7 +34,8 @@ struct SpawnRequest {
   // kJailFirstFd and above, and what standard input, output and error are; /dev/null, unless they
   // are set.
   FdMap fds;
-  // --pivot-root: an absolute directory, read-only in the child. Empty: an empty file system.
+  // --pivot-root: an absolute directory, read-only in the child. Empty, or where nothing is: an
+  // empty file system.
   std::string pivot_root;
 };
 

@@ -15,7 +15,6 @@
 #include "base/checked_math.h"
 #include "base/scoped_fd.h"
 #include "base/status.h"
-#include "devices/pci/pci_address.h"
 #include "devices/platform/pit/pit_registers.h"
 #include "hypervisor/default_irq_routes.h"
 #include "vmm/config/address_ranges.h"
@@ -27,9 +26,9 @@
 #include "vmm/machine/boot/memory_layout.h"
 #include "vmm/machine/boot/rng_seed.h"
 #include "vmm/machine/boot/rom.h"
-#include "vmm/machine/boot_order.h"
 #include "vmm/machine/cpu/hwp_msrs.h"
 #include "vmm/machine/cpu/lapic.h"
+#include "vmm/machine/device_host.h"
 #include "vmm/machine/file_mappings.h"
 #include "vmm/machine/firmware_files.h"
 #include "vmm/machine/firmware_tables.h"
@@ -213,9 +212,11 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   std::vector<GuestMemory::RegionSpec> regions = layout.RamRegions();
   ASSIGN_OR_RETURN(const std::vector<FileMemory> files, OpenFileMemory(config));
   for (const FileMemory& file : files) regions.push_back(file.spec);
-  // Private: nothing in the machine hands its memory to another process.
+  // Private, unless another process is handed it.
   absl::StatusOr<GuestMemory> memory = GuestMemory::Create(
-      regions, {.backing = GuestMemory::Backing::kAnonymous, .huge_pages = config.hugepages()});
+      regions, {.backing = DeviceHost::Wanted(config) ? GuestMemory::Backing::kMemfd
+                                                      : GuestMemory::Backing::kAnonymous,
+                .huge_pages = config.hugepages()});
   if (!memory.ok()) return Annotate(memory.status(), "--mem");
   parts.memory = *std::move(memory);
   RETURN_IF_ERROR(ApplyMemoryPolicy(config, parts.memory));
@@ -250,9 +251,6 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   std::vector<FwCfg::File> for_firmware;
   if (config.has_bios()) {
     ASSIGN_OR_RETURN(for_firmware, FirmwareFiles(content, layout));
-  }
-  if (const std::vector<PciAddress> disks = parts.pci->boot_order(); !disks.empty()) {
-    for_firmware.push_back(BootOrderFile(disks));
   }
   RETURN_IF_ERROR(parts.platform->AddFwCfg(config, std::move(for_firmware), *parts.ports));
   ASSIGN_OR_RETURN(const GuestAddress rsdp, WriteFirmwareTables(content, parts.memory));

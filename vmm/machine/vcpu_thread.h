@@ -16,7 +16,6 @@
 #include "hypervisor/vcpu.h"
 #include "vmm/machine/bus_lock_throttle.h"
 #include "vmm/machine/cpu/hwp_msrs.h"
-#include "vmm/machine/debug_hook.h"
 #include "vmm/machine/lifecycle.h"
 #include "vmm/machine/pause_gate.h"
 #include "vmm/machine/split_irq_chip.h"
@@ -50,10 +49,7 @@ class VcpuThread {
   // REQUIRES: started.
   absl::Status MakeRealtime();
 
-  // Who hears of DebugExits; borrowed. REQUIRES: not started.
-  void SetDebugHook(DebugHook& hook) { debug_ = &hook; }
-
-  // REQUIRES: not running, or waiting at the gate.
+  // REQUIRES: not running.
   [[nodiscard]] Vcpu& vcpu() { return *vcpu_; }
 
  private:
@@ -68,7 +64,6 @@ class VcpuThread {
   const Targets targets_;
   const VcpuPlacement placement_;
   BusLockThrottle bus_locks_;  // The thread's own.
-  DebugHook* debug_ = nullptr;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

@@ -7,15 +7,18 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/memory/memory_control.h"
+#include "base/scoped_fd.h"
 #include "base/status.h"
 #include "devices/virtio/balloon/balloon.h"
 #include "devices/virtio/balloon/balloon_control.h"
 #include "devices/virtio/block/block_config.h"
+#include "devices/virtio/block/block_format.h"
 #include "devices/virtio/block/block_open.h"
 #include "devices/virtio/console/console_open.h"
 #include "devices/virtio/net/net_open.h"
 #include "devices/virtio/rng/rng.h"
 #include "devices/virtio/vsock/vsock_open.h"
+#include "vmm/machine/jailed_device.h"
 
 namespace touchstone {
 namespace {
@@ -61,18 +64,50 @@ absl::Status AddConsoles(const VirtioSurroundings& machine, Parts& parts) {
   return absl::OkStatus();
 }
 
+// Puts the device of `part` into its jail.
+absl::Status Jail(const VirtioSurroundings& machine, DeviceHost::Request request,
+                  VirtioPart& part) {
+  request.config.set_name(part.name);
+  ASSIGN_OR_RETURN(DeviceHost::Hosted hosted, machine.device_host->Host(std::move(request)));
+  part.device = std::move(hosted.device);
+  part.helper = std::move(hosted.process);
+  return absl::OkStatus();
+}
+
+absl::Status JailBlock(const VirtioSurroundings& machine, const BlockConfig& config,
+                       uint32_t queues, VirtioPart& part) {
+  DeviceHost::Request request = {
+      .policy = "block_device",
+      .device = {.device_id = Block::kDeviceId,
+                 .queue_sizes = std::vector<uint16_t>(kBlockQueues, Block::kQueueSize),
+                 .config_size = sizeof(BlockConfigSpace)}};
+  ASSIGN_OR_RETURN(ScopedFd file, OpenBlockFile(config));
+  request.fds.push_back(std::move(file));
+  JailedBlockConfig& block = *request.config.mutable_block();
+  *block.mutable_block() = config;
+  block.mutable_block()->set_path(absl::StrCat("/proc/self/fd/", kJailedDeviceFd));
+  block.set_async_executor(machine.config.async_executor());
+  block.set_more_threads(config.multiple_workers() ? queues - 1 : 0);
+  return Annotate(Jail(machine, std::move(request), part),
+                  absl::StrCat("--block path=", config.path()));
+}
+
 // --block: each disk has a thread, or with multiple-workers one for each queue that the guest will
 // use, as Linux uses no more of them than it has CPUs.
 absl::Status AddBlocks(const VirtioSurroundings& machine, Parts& parts) {
   for (int i = 0; i < machine.config.block_size(); ++i) {
     const BlockConfig& config = machine.config.block(i);
     const std::string name = BlockName(static_cast<size_t>(i));
+    const uint32_t queues = std::min<uint32_t>(machine.config.cpus().num_cores(), kBlockQueues);
     VirtioPart part = {.name = absl::StrCat("block ", name)};
     RETURN_IF_ERROR(SetAddress(config, "--block", part));
-    if (config.has_bootindex()) part.boot_index = config.bootindex();
+    if (machine.device_host != nullptr) {
+      RETURN_IF_ERROR(JailBlock(machine, config, queues, part));
+      parts.push_back(std::move(part));
+      continue;
+    }
     ASSIGN_OR_RETURN(part.thread, LoopThread::Start(name));
     std::vector<EventLoop*> more_loops;
-    const uint32_t queues = std::min<uint32_t>(machine.config.cpus().num_cores(), kBlockQueues);
     for (uint32_t queue = 1; config.multiple_workers() && queue < queues; ++queue) {
       ASSIGN_OR_RETURN(std::unique_ptr<LoopThread> thread,
                        LoopThread::Start(absl::StrCat(name, " queue ", queue)));
@@ -88,7 +123,17 @@ absl::Status AddBlocks(const VirtioSurroundings& machine, Parts& parts) {
 
 absl::Status AddRng(const VirtioSurroundings& machine, Parts& parts) {
   if (machine.config.no_rng()) return absl::OkStatus();
-  parts.push_back({.name = "rng", .device = std::make_unique<Rng>(*machine.host.loop)});
+  VirtioPart part = {.name = "rng"};
+  if (machine.device_host != nullptr) {
+    DeviceHost::Request request = {
+        .policy = "rng_device",
+        .device = {.device_id = Rng::kDeviceId, .queue_sizes = {Rng::kQueueSize}}};
+    request.config.mutable_rng();
+    RETURN_IF_ERROR(Jail(machine, std::move(request), part));
+  } else {
+    part.device = std::make_unique<Rng>(*machine.host.loop);
+  }
+  parts.push_back(std::move(part));
   return absl::OkStatus();
 }
 
@@ -153,7 +198,14 @@ constexpr absl::Status (*kDevices[])(const VirtioSurroundings& machine, Parts& p
 absl::StatusOr<std::unique_ptr<VirtioDevices>> VirtioDevices::Create(
     const VirtioSurroundings& surroundings, Vm& vm, MsiTarget& msi) {
   Parts parts;
-  for (const auto add : kDevices) RETURN_IF_ERROR(add(surroundings, parts));
+  const RunConfig& config = surroundings.config;
+  const DeviceHost jails(*surroundings.host.loop,
+                         {.filters = {.directory = config.seccomp_policy_dir(),
+                                      .log_failures = config.seccomp_log_failures()},
+                          .pivot_root = config.pivot_root()});
+  VirtioSurroundings machine = surroundings;
+  if (DeviceHost::Wanted(config)) machine.device_host = &jails;
+  for (const auto add : kDevices) RETURN_IF_ERROR(add(machine, parts));
   std::unique_ptr<VirtioDevices> self(new VirtioDevices);
   for (VirtioPart& part : parts) {
     RETURN_IF_ERROR(self->Add(std::move(part), surroundings, vm, msi));
@@ -193,9 +245,7 @@ absl::Status VirtioDevices::Add(VirtioPart part, const VirtioSurroundings& machi
 
 std::vector<PlacedFunction> VirtioDevices::functions() {
   std::vector<PlacedFunction> functions;
-  for (Device& device : devices_) {
-    functions.push_back({device.pci.get(), device.part.address, device.part.boot_index});
-  }
+  for (Device& device : devices_) functions.push_back({device.pci.get(), device.part.address});
   return functions;
 }
 

@@ -30,6 +30,7 @@
 #include "devices/virtio/pci/virtio_pci.h"
 #include "hypervisor/vm.h"
 #include "vmm/config/config.pb.h"
+#include "vmm/machine/device_host.h"
 #include "vmm/machine/kick_events.h"
 #include "vmm/machine/machine_host.h"
 #include "vmm/machine/pci_devices.h"
@@ -41,6 +42,8 @@ struct VirtioSurroundings {
   const RunConfig& config;
   const MachineHost& host;  // Its loop is the main one.
   GuestMemory memory;
+  // Where devices go that can be jailed. Null: nowhere, they live in this process.
+  const DeviceHost* device_host = nullptr;
 };
 
 // A device as the machine takes it.
@@ -51,10 +54,10 @@ struct VirtioPart {
   std::unique_ptr<LoopThread> thread = nullptr;
   // Further ones, for devices that use several.
   std::vector<std::unique_ptr<LoopThread>> more_threads = {};
-  std::optional<PciAddress> address = std::nullopt;   // None takes the next free one.
-  std::optional<uint32_t> boot_index = std::nullopt;  // As PlacedFunction's.
-  Balloon* balloon = nullptr;                         // The device, if it is one.
-  // What works for the device on the main loop, such as a control channel. Destroyed before it.
+  std::optional<PciAddress> address = std::nullopt;  // None takes the next free one.
+  Balloon* balloon = nullptr;                        // The device, if it is one.
+  // What works for the device on the main loop, such as a control channel, or the process that it
+  // is in. Destroyed before it.
   std::shared_ptr<void> helper = nullptr;
 };
 

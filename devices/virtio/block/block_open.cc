@@ -146,4 +146,11 @@ absl::StatusOr<std::unique_ptr<Block>> OpenBlock(const BlockConfig& config, Asyn
   return Annotate(block.status(), absl::StrCat("--block path=", config.path()));
 }
 
+absl::StatusOr<ScopedFd> OpenBlockFile(const BlockConfig& config) {
+  RETURN_IF_ERROR(CheckBlockConfig(config));
+  absl::StatusOr<ScopedFd> file = Open(config);
+  if (file.ok()) return file;
+  return Annotate(file.status(), absl::StrCat("--block path=", config.path()));
+}
+
 }  // namespace touchstone

@@ -16,6 +16,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/event/event_loop.h"
+#include "base/scoped_fd.h"
 #include "devices/virtio/block/block.h"
 #include "devices/virtio/block/block.pb.h"
 
@@ -26,6 +27,9 @@ namespace touchstone {
 absl::StatusOr<std::unique_ptr<Block>> OpenBlock(const BlockConfig& config, AsyncExecutor executor,
                                                  EventLoop& loop,
                                                  std::vector<EventLoop*> more_loops);
+
+// Only opens its file, for a process that then opens the disk at "/proc/self/fd/N".
+absl::StatusOr<ScopedFd> OpenBlockFile(const BlockConfig& config);
 
 }  // namespace touchstone
 

@@ -1,0 +1,26 @@
+// The other side of DeviceHost: a virtio device as a process in its jail, which serves it over
+// vhost-user until its front end hangs up.
+
+#ifndef TOUCHSTONE_VMM_MACHINE_JAILED_DEVICE_H_
+#define TOUCHSTONE_VMM_MACHINE_JAILED_DEVICE_H_
+
+#include "absl/strings/string_view.h"
+#include "vmm/jail/jail_report.h"
+
+namespace touchstone {
+
+// The sub-command, which is not for people.
+inline constexpr absl::string_view kJailedDeviceCommand = "jailed-device";
+
+// Its descriptors: a JailedDeviceConfig, the vhost-user socket, what the device needs.
+inline constexpr int kJailedConfigFd = kJailFirstFd;
+inline constexpr int kJailedSocketFd = kJailFirstFd + 1;
+inline constexpr int kJailedDeviceFd = kJailFirstFd + 2;
+
+// Runs until the front end has hung up, and returns the exit status. What goes wrong is logged.
+// REQUIRES: a child of DeviceHost, with one thread.
+int RunJailedDevice();
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_MACHINE_JAILED_DEVICE_H_
