@@ -6,6 +6,7 @@ OPTION_PROOFS = [
     "//integration/boot:boot_cloud_test",
     "//integration/control:control_test",
     "//integration/control:debian_test",
+    "//integration/gdb:gdb_test",
     "//integration/irqchip:split_test",
     "//integration/machine:bare_metal_test",
     "//integration/machine_options:machine_options_test",

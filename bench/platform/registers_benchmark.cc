@@ -107,7 +107,7 @@ BENCHMARK(BM_Debugcon);
 // What a reboot does: the status is read until the controller listens, then the line is pulsed.
 void BM_I8042Reset(benchmark::State& state) {
   uint64_t resets = 0;
-  I8042 controller(I8042::kFirstPort, [&resets] { ++resets; });
+  I8042 controller(I8042::kFirstPort, 0, [&resets] { ++resets; });
   constexpr uint64_t kCommand = I8042::kCommandPort - I8042::kFirstPort;
   const uint8_t pulse = I8042::kPulseReset;
   uint8_t status = 0;

@@ -23,6 +23,7 @@
 #include "vmm/cli/control_command.h"
 #include "vmm/control/control_message.h"
 #include "vmm/control/control_server.h"
+#include "vmm/control/control_socket.h"
 
 namespace touchstone {
 namespace {
@@ -36,7 +37,7 @@ class Host {
     std::string folder = "/tmp/control_fuzzer.XXXXXX";
     CHECK(mkdtemp(folder.data()) != nullptr);
     path_ = folder + "/socket";
-    server_.emplace(*ControlSocket::Listen(path_), loop_,
+    server_.emplace(*ListenForControl(path_), loop_,
                     [this](const ControlRequest& request, ControlServer::Reply reply) {
                       const ControlResponse response =
                           ControlError(static_cast<int>(request.ByteSizeLong() % 200), "text");

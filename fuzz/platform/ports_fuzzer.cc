@@ -28,7 +28,7 @@ void FuzzPorts(FuzzInput input) {
   }
   size_t resets = 0;
   const size_t size = input.size();
-  I8042 i8042(I8042::kDataPort, [&resets] { ++resets; });
+  I8042 i8042(I8042::kDataPort, 0, [&resets] { ++resets; });
   const auto check = [&] { CHECK(resets <= size / 3); };
   RunDeviceProgram(input, {i8042, I8042::kLastPort - I8042::kDataPort + 1, loop, operation, check});
 }

@@ -24,11 +24,13 @@ _FLAGS = " ".join([
     "-Wl,-z,max-page-size=4096",
     "-Wl,--gc-sections",
     "-ffunction-sections",
-    "-s",
     "-I.",
 ])
 
-def bare_metal_guest(name, srcs, with_lib = True, **kwargs):
+_RELEASE_FLAGS = " -s"
+_DEBUG_FLAGS = " -g -fno-omit-frame-pointer -fno-optimize-sibling-calls"
+
+def bare_metal_guest(name, srcs, with_lib = True, debug = False, **kwargs):
     """Builds an ELF64 image that Touchstone enters in long mode and QEMU by its PVH note.
 
     It is compiled by itself, with none of the build's flags: sanitizers and coverage stay out of it.
@@ -38,6 +40,7 @@ def bare_metal_guest(name, srcs, with_lib = True, **kwargs):
       srcs: C++ with `void GuestMain()` (integration/guests/lib/guest.h), or assembly that has its own entry points when with_lib is
         false.
       with_lib: links the start-up code and library.
+      debug: keeps symbols, and adds what a debugger wants to know.
       **kwargs: passed to genrule.
     """
     lib = ["//integration/guests/lib:sources"] if with_lib else []
@@ -48,7 +51,7 @@ def bare_metal_guest(name, srcs, with_lib = True, **kwargs):
         srcs = srcs + lib + headers + [script],
         outs = [name],
         cmd = "clang-19 %s -Wl,-T,$(location %s) -o $@ %s" % (
-            _FLAGS,
+            _FLAGS + (_DEBUG_FLAGS if debug else _RELEASE_FLAGS),
             script,
             " ".join(["$(locations %s)" % source for source in srcs + lib]),
         ),

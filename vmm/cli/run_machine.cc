@@ -1,6 +1,7 @@
 #include "vmm/cli/run_machine.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 #include <memory>
 #include <optional>
@@ -10,12 +11,16 @@
 #include "base/event/epoll_loop.h"
 #include "base/log.h"
 #include "base/program_pages.h"
+#include "base/scoped_fd.h"
 #include "base/status.h"
+#include "base/unix_listener.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/kvm/kvm_hypervisor.h"
 #include "vmm/control/control_server.h"
 #include "vmm/control/control_socket.h"
 #include "vmm/control/machine_control.h"
+#include "vmm/gdb/machine_target.h"
+#include "vmm/gdb/server.h"
 #include "vmm/machine/build_machine.h"
 #include "vmm/machine/machine.h"
 #include "vmm/machine/shutdown_signals.h"
@@ -41,14 +46,47 @@ ExitCode CodeOf(EndOfRun reason) {
 }
 
 // --socket.
-absl::StatusOr<std::optional<ControlSocket>> OpenControlSocket(const RunConfig& config) {
-  std::optional<ControlSocket> socket;
+absl::StatusOr<std::optional<UnixListener>> OpenControlSocket(const RunConfig& config) {
+  std::optional<UnixListener> socket;
   if (!config.has_socket()) return socket;
-  absl::StatusOr<ControlSocket> opened = ControlSocket::Listen(config.socket());
+  absl::StatusOr<UnixListener> opened = ListenForControl(config.socket());
   if (!opened.ok()) return Annotate(opened.status(), "--socket");
   socket.emplace(*std::move(opened));
   return socket;
 }
+
+// --gdb and --gdb-socket. The machine waits for a debugger, and then obeys it.
+class Debugger {
+ public:
+  static absl::StatusOr<std::unique_ptr<Debugger>> Create(const RunConfig& config, Machine& machine,
+                                                          EventLoop& loop) {
+    std::unique_ptr<Debugger> self;
+    if (!config.has_gdb() && !config.has_gdb_socket()) return self;
+    self.reset(new Debugger(machine, loop));
+    if (config.has_gdb()) {
+      absl::StatusOr<ScopedFd> port = ListenForGdb(static_cast<uint16_t>(config.gdb()));
+      if (!port.ok()) return Annotate(port.status(), "--gdb");
+      self->port_ = *std::move(port);
+      self->server_.emplace(self->port_.get(), loop, self->target_);
+    } else {
+      absl::StatusOr<UnixListener> socket = UnixListener::Listen(config.gdb_socket(), SOCK_STREAM);
+      if (!socket.ok()) return Annotate(socket.status(), "--gdb-socket");
+      self->socket_.emplace(*std::move(socket));
+      self->server_.emplace(self->socket_->fd(), loop, self->target_);
+    }
+    return self;
+  }
+
+  void Ended(ExitCode code) { server_->Ended(static_cast<uint8_t>(code)); }
+
+ private:
+  Debugger(Machine& machine, EventLoop& loop) : target_(machine, loop) {}
+
+  MachineTarget target_;
+  ScopedFd port_;
+  std::optional<UnixListener> socket_;
+  std::optional<GdbServer> server_;
+};
 
 }  // namespace
 
@@ -68,7 +106,7 @@ absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
                      machine->lifecycle().End(EndOfRun::kStopped);
                    }));
   // From here on a signal, too, removes its file.
-  ASSIGN_OR_RETURN(std::optional<ControlSocket> socket, OpenControlSocket(config));
+  ASSIGN_OR_RETURN(std::optional<UnixListener> socket, OpenControlSocket(config));
   ASSIGN_OR_RETURN(machine, BuildMachine(config, {hypervisor.get(), loop.get(), &SystemClock()},
                                          [raw = loop.get()] { raw->Stop(); }));
   MachineControl control(*machine, *loop, config.s2idle());
@@ -84,12 +122,16 @@ absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
       LOG(kWarning, "run", "--suspended: without --socket nobody resumes it");
     machine->Suspend(nullptr);
   }
+  ASSIGN_OR_RETURN(const std::unique_ptr<Debugger> debugger,
+                   Debugger::Create(config, *machine, *loop));
   machine->Start();
   // Most of the program has done its work.
   ReleaseProgramPages();
   loop->Run();
   machine->Stop();
-  return CodeOf(*machine->lifecycle().end());
+  const ExitCode code = CodeOf(*machine->lifecycle().end());
+  if (debugger != nullptr) debugger->Ended(code);
+  return code;
 }
 
 }  // namespace touchstone

@@ -219,7 +219,8 @@ INSTANTIATE_TEST_SUITE_P(
                         "--block path=a: id=123456789012345678901 is longer than 20 bytes"},
            WrongMeaning{{"--block=a,root", "--block=b,root"},
                         "--block path=b: root is set on another disk already"},
-           WrongMeaning{{"--block=a,bootindex=1"}, "--block: bootindex: not implemented yet"},
+           WrongMeaning{{"--block=a,bootindex=1", "--block=b,bootindex=1"},
+                        "--block path=b: bootindex=1 is another disk's already"},
            WrongMeaning{{"--block=a,pci-address=00.7"},
                         "--block path=a: pci-address=: \"00.7\" is not a PCI address: expected "
                         "[DDDD:]BB:DD.F in hexadecimal"}));

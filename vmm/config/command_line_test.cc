@@ -159,7 +159,7 @@ INSTANTIATE_TEST_SUITE_P(
            RejectCase{
                {"--rwroot", "a,foo"},
                "--rwroot: unknown key 'foo', the keys are path, ro, root, sparse, block-size, "
-               "id, direct, multiple-workers, async-executor, packed-queue, lock, "
+               "id, direct, multiple-workers, async-executor, packed-queue, lock, bootindex, "
                "pci-address, dontcache at position 2"},
            RejectCase{{"-p"}, "--params needs a value: --params PARAMS"},
            RejectCase{{"--no-rtc=true"},
@@ -203,7 +203,7 @@ INSTANTIATE_TEST_SUITE_P(
            RejectCase{
                {"--block", "disk.img,foo=1"},
                "--block: unknown key 'foo', the keys are path, ro, root, sparse, block-size, id, "
-               "direct, multiple-workers, async-executor, packed-queue, lock, "
+               "direct, multiple-workers, async-executor, packed-queue, lock, bootindex, "
                "pci-address, dontcache at position 9"}));
 
 TEST(CommandLine, TakesBoolValuesRangesAndPlainValues) {

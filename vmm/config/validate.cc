@@ -146,7 +146,12 @@ void CheckSerialDevices(const RunConfig& config, Errors& errors) {
 }
 
 void CheckBlocks(const RunConfig& config, Errors& errors) {
+  std::set<uint32_t> boot_indices;
   for (const BlockConfig& block : config.block()) {
+    if (block.has_bootindex() && !boot_indices.insert(block.bootindex()).second) {
+      errors.push_back(absl::StrCat("--block path=", block.path(), ": bootindex=",
+                                    block.bootindex(), " is another disk's already"));
+    }
     if (const absl::Status status = CheckBlockConfig(block); !status.ok()) {
       errors.push_back(std::string(status.message()));
     }

@@ -74,8 +74,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"kernel: 'k' bios: 'b'",
                 "--bios: KERNEL 'k' is given too, one of the two can be run"},
         Mistake{"bios: 'b' initrd: 'i'", "--initrd is for a KERNEL, and --bios is given"},
-        Mistake{"kernel: 'k' block { path: 'a' bootindex: 3 }",
-                "--block: bootindex: not implemented yet"},
+        Mistake{"kernel: 'k' block { path: 'a' bootindex: 3 } block { path: 'b' bootindex: 3 }",
+                "--block path=b: bootindex=3 is another disk's already"},
         Mistake{"kernel: 'k' block { path: 'a' pci_address: 'x' }",
                 "--block path=a: pci-address=: \"x\" is not a PCI address: expected [DDDD:]BB:DD.F "
                 "in hexadecimal"},

@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "vmm/control/control_message.h"
 #include "vmm/control/control_server.h"
+#include "vmm/control/control_socket.h"
 
 namespace touchstone {
 namespace {
@@ -55,7 +56,7 @@ class ControlClientTest : public testing::Test {
 
 TEST_F(ControlClientTest, GetsTheAnswerOfTheServer) {
   const std::unique_ptr<EpollLoop> loop = EpollLoop::Create().value();
-  ControlServer server(*ControlSocket::Listen(path_), *loop,
+  ControlServer server(*ListenForControl(path_), *loop,
                        [](const ControlRequest& request, ControlServer::Reply reply) {
                          reply(ControlError(request.command(), "text"));
                        });

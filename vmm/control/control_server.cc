@@ -17,7 +17,7 @@
 
 namespace touchstone {
 
-ControlServer::ControlServer(ControlSocket socket, EventLoop& loop, Handler handler, uid_t owner)
+ControlServer::ControlServer(UnixListener socket, EventLoop& loop, Handler handler, uid_t owner)
     : socket_(std::move(socket)),
       loop_(loop),
       handler_(std::move(handler)),
@@ -26,7 +26,7 @@ ControlServer::ControlServer(ControlSocket socket, EventLoop& loop, Handler hand
   Listen();
 }
 
-ControlServer::ControlServer(ControlSocket socket, EventLoop& loop, Handler handler)
+ControlServer::ControlServer(UnixListener socket, EventLoop& loop, Handler handler)
     : ControlServer(std::move(socket), loop, std::move(handler), geteuid()) {}
 
 ControlServer::~ControlServer() { *self_ = nullptr; }

@@ -1,6 +1,6 @@
 // Serves a machine's control socket: one request of a client at a time, many clients.
 //
-//   ASSIGN_OR_RETURN(ControlSocket socket, ControlSocket::Listen(path));
+//   ASSIGN_OR_RETURN(UnixListener socket, ListenForControl(path));
 //   ControlServer server(std::move(socket), loop, [&](const ControlRequest& request, auto reply) {
 //     reply(ControlDone());
 //   });
@@ -28,8 +28,8 @@
 #include "absl/time/time.h"
 #include "base/event/event_loop.h"
 #include "base/fd_socket.h"
+#include "base/unix_listener.h"
 #include "vmm/control/control.pb.h"
-#include "vmm/control/control_socket.h"
 
 namespace touchstone {
 
@@ -46,8 +46,8 @@ class ControlServer {
   using Handler = std::function<void(const ControlRequest& request, Reply reply)>;
 
   // `owner` may connect, nobody else.
-  ControlServer(ControlSocket socket, EventLoop& loop, Handler handler, uid_t owner);
-  ControlServer(ControlSocket socket, EventLoop& loop, Handler handler);
+  ControlServer(UnixListener socket, EventLoop& loop, Handler handler, uid_t owner);
+  ControlServer(UnixListener socket, EventLoop& loop, Handler handler);
   // Disconnects all clients and removes the socket.
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
@@ -71,7 +71,7 @@ class ControlServer {
   // A request that cannot be served; it is answered, and the first of a client logged.
   void Refuse(uint64_t id, int error, absl::string_view why);
 
-  const ControlSocket socket_;
+  const UnixListener socket_;
   EventLoop& loop_;
   const Handler handler_;
   const uid_t owner_;

@@ -23,6 +23,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "vmm/control/control_message.h"
+#include "vmm/control/control_socket.h"
 
 namespace touchstone {
 namespace {
@@ -46,7 +47,7 @@ class ControlServerTest : public testing::Test {
   void Serve(uid_t owner) {
     server_.reset();
     server_.emplace(
-        *ControlSocket::Listen(path_), loop_,
+        *ListenForControl(path_), loop_,
         [this](const ControlRequest& request, ControlServer::Reply reply) {
           requests_.push_back(request);
           replies_.push_back(std::move(reply));

@@ -15,6 +15,7 @@
 #include "base/checked_math.h"
 #include "base/scoped_fd.h"
 #include "base/status.h"
+#include "devices/pci/pci_address.h"
 #include "devices/platform/pit/pit_registers.h"
 #include "hypervisor/default_irq_routes.h"
 #include "vmm/config/address_ranges.h"
@@ -26,6 +27,7 @@
 #include "vmm/machine/boot/memory_layout.h"
 #include "vmm/machine/boot/rng_seed.h"
 #include "vmm/machine/boot/rom.h"
+#include "vmm/machine/boot_order.h"
 #include "vmm/machine/cpu/hwp_msrs.h"
 #include "vmm/machine/cpu/lapic.h"
 #include "vmm/machine/device_host.h"
@@ -251,6 +253,9 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   std::vector<FwCfg::File> for_firmware;
   if (config.has_bios()) {
     ASSIGN_OR_RETURN(for_firmware, FirmwareFiles(content, layout));
+  }
+  if (const std::vector<PciAddress> disks = parts.pci->boot_order(); !disks.empty()) {
+    for_firmware.push_back(BootOrderFile(disks));
   }
   RETURN_IF_ERROR(parts.platform->AddFwCfg(config, std::move(for_firmware), *parts.ports));
   ASSIGN_OR_RETURN(const GuestAddress rsdp, WriteFirmwareTables(content, parts.memory));

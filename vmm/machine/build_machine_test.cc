@@ -149,7 +149,7 @@ TEST_F(BuildMachineTest, FirmwareFindsAChipsetThatItKnows) {
   config_.set_bios("/proc/self/fd/" + std::to_string(rom.get()));
   FakeVcpu* seen = nullptr;
   std::map<uint32_t, size_t> registers;
-  size_t signature = 0;
+  size_t signature = 0, keyboard = 0;
   hypervisor_.OnVcpu([&](FakeVcpu& vcpu) {
     seen = &vcpu;
     for (uint32_t address : {0x2Cu, 0x800u, 0xB00u, 0xB40u, 0xB58u, 0xB80u, 0x1000u}) {
@@ -157,6 +157,7 @@ TEST_F(BuildMachineTest, FirmwareFindsAChipsetThatItKnows) {
       registers[address] = vcpu.Script(FakeExit::In(0xCFC, 4));
     }
     signature = vcpu.Script(FakeExit::In(0x511, 1));
+    keyboard = vcpu.Script(FakeExit::In(0x64, 1));
     vcpu.Script(FakeExit::Out(kPm1Control, 2, kSoftOff));
   });
 
@@ -172,6 +173,44 @@ TEST_F(BuildMachineTest, FirmwareFindsAChipsetThatItKnows) {
   EXPECT_EQ(seen->AnswerValue(registers[0xB80]), 1u);            // and the ports are on
   EXPECT_EQ(seen->AnswerValue(registers[0x1000]), 0x10441AF4u);  // entropy
   EXPECT_EQ(seen->AnswerValue(signature), 'Q');
+  EXPECT_EQ(seen->AnswerValue(keyboard), 0xC0u);  // none
+}
+
+TEST_F(BuildMachineTest, DisksWithABootIndexAreInTheBootOrder) {
+  ScopedFd image(memfd_create("disk", MFD_CLOEXEC));
+  ASSERT_EQ(ftruncate(image.get(), kGuestPageSize), 0);
+  for (int i = 0; i < 3; ++i) {
+    BlockConfig& disk = *config_.add_block();
+    disk.set_path("/proc/self/fd/" + std::to_string(image.get()));
+    disk.set_lock(false);
+  }
+  config_.mutable_block(0)->set_bootindex(2);
+  config_.mutable_block(1)->set_bootindex(1);
+  config_.mutable_block(1)->set_pci_address("00:09.0");
+  std::string wanted = "bootorder";
+  wanted.resize(56, '\0');
+  wanted.append("/pci@i0cf8/scsi@9/disk@0,0\n/pci@i0cf8/scsi@1/disk@0,0\0", 54);
+  FakeVcpu* seen = nullptr;
+  std::vector<size_t> bytes;
+  hypervisor_.OnVcpu([&](FakeVcpu& vcpu) {
+    seen = &vcpu;
+    const auto read = [&](uint16_t item, size_t skip, size_t size) {
+      vcpu.Script(FakeExit::Out(0x510, 2, item));
+      for (size_t i = 0; i < skip; ++i) vcpu.Script(FakeExit::In(0x511, 1));
+      for (size_t i = 0; i < size; ++i) bytes.push_back(vcpu.Script(FakeExit::In(0x511, 1)));
+    };
+    read(0x19, 12, 56);  // The name in the directory's first entry.
+    read(0x20, 0, 54);
+    vcpu.Script(FakeExit::Out(kPm1Control, 2, kSoftOff));
+  });
+
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  Run(**machine);
+
+  std::string found;
+  for (const size_t byte : bytes) found.push_back(static_cast<char>(*seen->AnswerValue(byte)));
+  EXPECT_EQ(found, wanted);
 }
 
 TEST_F(BuildMachineTest, ADeviceWhereTheChipsetIsNamesBoth) {

@@ -14,6 +14,10 @@ void Machine::Start() {
   for (std::unique_ptr<VcpuThread>& vcpu : parts_.vcpus) vcpu->Start();
 }
 
+void Machine::SetDebugHook(DebugHook& hook) {
+  for (std::unique_ptr<VcpuThread>& vcpu : parts_.vcpus) vcpu->SetDebugHook(hook);
+}
+
 void Machine::Suspend(PauseGate::Done done) {
   parts_.pause->Close(PauseGate::Reason::kHost, std::move(done));
 }

@@ -19,6 +19,7 @@
 #include "devices/bus/bus.h"
 #include "hypervisor/vm.h"
 #include "vmm/machine/cpu/hwp_msrs.h"
+#include "vmm/machine/debug_hook.h"
 #include "vmm/machine/file_mappings.h"
 #include "vmm/machine/interrupt_router.h"
 #include "vmm/machine/lifecycle.h"
@@ -75,6 +76,14 @@ class Machine {
   absl::Status SleepDevices();
   void WakeDevices();
   [[nodiscard]] bool devices_asleep() const { return devices_asleep_; }
+
+  // --- For a debugger.
+  // Who hears of what vCPUs stop for. REQUIRES: before Start.
+  void SetDebugHook(DebugHook& hook);
+  [[nodiscard]] PauseGate& gate() { return *parts_.pause; }
+  [[nodiscard]] uint32_t vcpu_count() const { return static_cast<uint32_t>(parts_.vcpus.size()); }
+  // REQUIRES: index < vcpu_count(), the vCPU stands still.
+  [[nodiscard]] Vcpu& vcpu(uint32_t index) { return parts_.vcpus[index]->vcpu(); }
 
   // Gives those vCPUs real-time priority that are to have it. Errors name vCPU and call.
   absl::Status MakeRealtime();

@@ -1,5 +1,6 @@
 #include "vmm/machine/pause_gate.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/clock.h"
@@ -50,18 +51,28 @@ bool PauseGate::closed(Reason reason) const {
   return (reasons_ & BitOf(reason)) != 0;
 }
 
-bool PauseGate::Wait(const std::atomic<bool>& stopping) {
+void PauseGate::Hold(std::vector<const Vcpu*> vcpus) {
+  MutexLock lock(mutex_);
+  held_ = std::move(vcpus);
+  changed_.SignalAll();
+}
+
+bool PauseGate::MustWait(const Vcpu& vcpu) const {
+  return reasons_ != 0 || std::find(held_.begin(), held_.end(), &vcpu) != held_.end();
+}
+
+bool PauseGate::Wait(const Vcpu& vcpu, const std::atomic<bool>& stopping) {
   std::vector<Done> ready;
   {
     MutexLock lock(mutex_);
     // Acquire: pairs with the store before Wake.
-    if (reasons_ == 0 || stopping.load(std::memory_order_acquire)) return false;
+    if (!MustWait(vcpu) || stopping.load(std::memory_order_acquire)) return false;
     ++waiting_;
     ready = TakeDone();
   }
   CallAll(std::move(ready));
   MutexLock lock(mutex_);
-  while (reasons_ != 0 && !stopping.load(std::memory_order_acquire)) changed_.Wait(mutex_);
+  while (MustWait(vcpu) && !stopping.load(std::memory_order_acquire)) changed_.Wait(mutex_);
   --waiting_;
   return true;
 }

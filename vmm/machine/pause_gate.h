@@ -29,6 +29,7 @@ class PauseGate {
   enum class Reason : uint8_t {
     kHost = 1,   // The user's wish.
     kSleep = 2,  // The guest's: ACPI S1.
+    kDebugger = 4,
   };
   using Done = absl::AnyInvocable<void()>;
 
@@ -41,9 +42,12 @@ class PauseGate {
   void Open(Reason reason);
   [[nodiscard]] bool closed(Reason reason) const;
 
-  // For a vCPU's thread, after each kick: waits while the gate is closed and `stopping` is false.
-  // Whether it waited at all.
-  bool Wait(const std::atomic<bool>& stopping);
+  // These wait even while it is open, until the next call. They count as waiting once they do.
+  void Hold(std::vector<const Vcpu*> vcpus);
+
+  // For a vCPU's thread, after each kick: waits while the gate is closed, or `vcpu` is held, and
+  // `stopping` is false. Whether it waited at all.
+  bool Wait(const Vcpu& vcpu, const std::atomic<bool>& stopping);
   // For a vCPU's thread: sleeps for so long, but no longer than until the gate is closed or
   // `stopping`.
   void Sleep(absl::Duration duration, const std::atomic<bool>& stopping);
@@ -51,12 +55,14 @@ class PauseGate {
   void Wake();
 
  private:
+  [[nodiscard]] bool MustWait(const Vcpu& vcpu) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes the callers that are done, to be called without the lock.
   std::vector<Done> TakeDone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable Mutex mutex_;
   CondVar changed_;  // Opened, closed, or a thread is to stop.
   std::vector<Vcpu*> vcpus_ ABSL_GUARDED_BY(mutex_);
+  std::vector<const Vcpu*> held_ ABSL_GUARDED_BY(mutex_);
   uint8_t reasons_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t waiting_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<Done> done_ ABSL_GUARDED_BY(mutex_);

@@ -25,7 +25,7 @@ class PauseGateTest : public testing::Test {
     gate_.Add(vcpu);
     threads_.emplace_back([this, &vcpu] {
       while (!stopping_) {
-        if (vcpu.Run().ok() && gate_.Wait(stopping_)) ++waits_;
+        if (vcpu.Run().ok() && gate_.Wait(vcpu, stopping_)) ++waits_;
       }
     });
   }
@@ -124,6 +124,21 @@ TEST_F(PauseGateTest, TheOneWhoIsDoneMayUseTheGate) {
   opened.wait(false);
 
   EXPECT_FALSE(gate_.closed(Reason::kHost));
+}
+
+TEST_F(PauseGateTest, HeldVcpusWaitWhileTheOthersRun) {
+  for (int i = 0; i < 2; ++i) StartThread();
+  CloseAndAwait(Reason::kDebugger);
+
+  gate_.Hold({vcpus_[0].get()});
+  gate_.Open(Reason::kDebugger);
+  while (waits_ < 1) std::this_thread::yield();
+  CloseAndAwait(Reason::kDebugger);
+  EXPECT_EQ(waits_, 1);
+
+  gate_.Hold({});
+  gate_.Open(Reason::kDebugger);
+  while (waits_ < 3) std::this_thread::yield();
 }
 
 TEST_F(PauseGateTest, ManyRoundsLoseNobody) {

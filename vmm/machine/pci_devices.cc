@@ -107,15 +107,22 @@ absl::Status PciDevices::AddFunctions(const RunConfig& config,
     if (!address.ok()) return Annotate(address.status(), "--stub-pci-device: address=");
     const std::string name = absl::StrCat("--stub-pci-device ", stub.address());
     stubs_.push_back(std::make_unique<StubFunction>(name, IdentityOf(stub)));
-    all.push_back({stubs_.back().get(), *address});
+    all.push_back({.function = stubs_.back().get(), .address = *address});
   }
   for (const bool placed : {true, false}) {
     for (const PlacedFunction& wanted : all) {
       if (wanted.address.has_value() != placed) continue;
-      RETURN_IF_ERROR(root_->Add(*wanted.function, wanted.address).status());
+      ASSIGN_OR_RETURN(const PciAddress address, root_->Add(*wanted.function, wanted.address));
+      if (wanted.boot_index.has_value()) boot_order_.insert({*wanted.boot_index, address});
     }
   }
   return absl::OkStatus();
+}
+
+std::vector<PciAddress> PciDevices::boot_order() const {
+  std::vector<PciAddress> order;
+  for (const auto& [index, address] : boot_order_) order.push_back(address);
+  return order;
 }
 
 AcpiPciHost PciDevices::Describe() const {

@@ -5,6 +5,8 @@
 #define TOUCHSTONE_VMM_MACHINE_PCI_DEVICES_H_
 
 #include <array>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -27,10 +29,11 @@
 
 namespace touchstone {
 
-// A function, and where it wants to be.
+// A function, where it wants to be, and when firmware tries to boot from it: a lower number first.
 struct PlacedFunction {
   PciFunction* function = nullptr;
   std::optional<PciAddress> address;
+  std::optional<uint32_t> boot_index = std::nullopt;
 };
 
 // Thread-compatible; the devices inside are thread-safe.
@@ -46,6 +49,9 @@ class PciDevices {
 
   [[nodiscard]] PciRoot& root() { return *root_; }
 
+  // The functions that have a boot index, by that.
+  [[nodiscard]] std::vector<PciAddress> boot_order() const;
+
   // What the ACPI tables say of it. Unlike crosvm (crosvm.md 7.6), whose MCFG covers ECAM's 64
   // buses, only the buses that exist: Linux looks for devices on each one, with two exits a probe.
   [[nodiscard]] AcpiPciHost Describe() const;
@@ -60,6 +66,7 @@ class PciDevices {
   absl::Status AddFunctions(const RunConfig& config, absl::Span<const PlacedFunction> functions);
 
   MemoryLayout layout_;
+  std::map<uint32_t, PciAddress> boot_order_;
   std::vector<std::unique_ptr<StubFunction>> stubs_;
   std::unique_ptr<Pvpanic> pvpanic_;
   std::unique_ptr<PciRoot> root_;

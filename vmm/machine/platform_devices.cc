@@ -52,7 +52,8 @@ absl::StatusOr<std::unique_ptr<PlatformDevices>> PlatformDevices::Create(
     RETURN_IF_ERROR(self->AddSerial(serial, host, ports, interrupts));
   }
   if (!config.no_i8042()) {
-    self->i8042_ = std::make_unique<I8042>(I8042::kFirstPortBesidePit,
+    const uint8_t status = config.has_bios() ? I8042::kNoAnswer : uint8_t{0};
+    self->i8042_ = std::make_unique<I8042>(I8042::kFirstPortBesidePit, status,
                                            [&lifecycle] { lifecycle.End(EndOfRun::kReset); });
     RETURN_IF_ERROR(ports.Insert(
         {I8042::kFirstPortBesidePit, I8042::kLastPort - I8042::kFirstPortBesidePit + 1}, "i8042",
@@ -69,7 +70,10 @@ absl::StatusOr<std::unique_ptr<PlatformDevices>> PlatformDevices::Create(
         [pm = self->acpi_pm_.get()] { pm->NotifyRtcAlarm(); });
     RETURN_IF_ERROR(ports.Insert({kRtcPort, kRtcPortCount}, "RTC", self->rtc_.get()));
   }
-  self->has_fw_cfg_ = config.has_bios() || config.enable_fw_cfg() || config.fw_cfg_size() > 0;
+  // crosvm.md 1.2, row 35.
+  self->has_fw_cfg_ =
+      config.has_bios() || config.enable_fw_cfg() || config.fw_cfg_size() > 0 ||
+      absl::c_any_of(config.block(), [](const BlockConfig& disk) { return disk.has_bootindex(); });
   return self;
 }
 

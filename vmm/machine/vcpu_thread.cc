@@ -59,7 +59,7 @@ absl::Status VcpuThread::MakeRealtime() {
 }
 
 void VcpuThread::AwaitResume() {
-  if (targets_.pause->Wait(stopping_)) vcpu_->NotePause();
+  if (targets_.pause->Wait(*vcpu_, stopping_)) vcpu_->NotePause();
 }
 
 void VcpuThread::Loop() {
@@ -112,6 +112,11 @@ bool VcpuThread::Dispatch(const VcpuExit& exit) {
                        (msr->is_write ? targets_.hwp->Write(index_, msr->index, *msr->value)
                                       : targets_.hwp->Read(index_, msr->index, *msr->value));
     *msr->fault = known ? 0 : 1;
+    return true;
+  }
+  if (const auto* debug = std::get_if<DebugExit>(&exit); debug != nullptr && debug_ != nullptr) {
+    debug_->OnDebugExit(*vcpu_, index_, *debug);
+    AwaitResume();
     return true;
   }
   if (std::holds_alternative<ShutdownExit>(exit)) {

@@ -16,6 +16,7 @@
 #include "hypervisor/vcpu.h"
 #include "vmm/machine/bus_lock_throttle.h"
 #include "vmm/machine/cpu/hwp_msrs.h"
+#include "vmm/machine/debug_hook.h"
 #include "vmm/machine/lifecycle.h"
 #include "vmm/machine/pause_gate.h"
 #include "vmm/machine/split_irq_chip.h"
@@ -49,7 +50,10 @@ class VcpuThread {
   // REQUIRES: started.
   absl::Status MakeRealtime();
 
-  // REQUIRES: not running.
+  // Who hears of DebugExits; borrowed. REQUIRES: not started.
+  void SetDebugHook(DebugHook& hook) { debug_ = &hook; }
+
+  // REQUIRES: not running, or waiting at the gate.
   [[nodiscard]] Vcpu& vcpu() { return *vcpu_; }
 
  private:
@@ -64,6 +68,7 @@ class VcpuThread {
   const Targets targets_;
   const VcpuPlacement placement_;
   BusLockThrottle bus_locks_;  // The thread's own.
+  DebugHook* debug_ = nullptr;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

@@ -101,6 +101,7 @@ absl::Status AddBlocks(const VirtioSurroundings& machine, Parts& parts) {
     const uint32_t queues = std::min<uint32_t>(machine.config.cpus().num_cores(), kBlockQueues);
     VirtioPart part = {.name = absl::StrCat("block ", name)};
     RETURN_IF_ERROR(SetAddress(config, "--block", part));
+    if (config.has_bootindex()) part.boot_index = config.bootindex();
     if (machine.device_host != nullptr) {
       RETURN_IF_ERROR(JailBlock(machine, config, queues, part));
       parts.push_back(std::move(part));
@@ -245,7 +246,9 @@ absl::Status VirtioDevices::Add(VirtioPart part, const VirtioSurroundings& machi
 
 std::vector<PlacedFunction> VirtioDevices::functions() {
   std::vector<PlacedFunction> functions;
-  for (Device& device : devices_) functions.push_back({device.pci.get(), device.part.address});
+  for (Device& device : devices_) {
+    functions.push_back({device.pci.get(), device.part.address, device.part.boot_index});
+  }
   return functions;
 }
 

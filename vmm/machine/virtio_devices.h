@@ -54,8 +54,9 @@ struct VirtioPart {
   std::unique_ptr<LoopThread> thread = nullptr;
   // Further ones, for devices that use several.
   std::vector<std::unique_ptr<LoopThread>> more_threads = {};
-  std::optional<PciAddress> address = std::nullopt;  // None takes the next free one.
-  Balloon* balloon = nullptr;                        // The device, if it is one.
+  std::optional<PciAddress> address = std::nullopt;   // None takes the next free one.
+  std::optional<uint32_t> boot_index = std::nullopt;  // As PlacedFunction's.
+  Balloon* balloon = nullptr;                         // The device, if it is one.
   // What works for the device on the main loop, such as a control channel, or the process that it
   // is in. Destroyed before it.
   std::shared_ptr<void> helper = nullptr;

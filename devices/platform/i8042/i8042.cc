@@ -4,8 +4,8 @@
 
 namespace touchstone {
 
-I8042::I8042(uint16_t first_port, std::function<void()> on_reset)
-    : first_port_(first_port), on_reset_(std::move(on_reset)) {}
+I8042::I8042(uint16_t first_port, uint8_t status, std::function<void()> on_reset)
+    : first_port_(first_port), status_(status), on_reset_(std::move(on_reset)) {}
 
 void I8042::Read(uint64_t offset, absl::Span<uint8_t> data) {
   if (data.size() != 1) return;
@@ -14,7 +14,7 @@ void I8042::Read(uint64_t offset, absl::Span<uint8_t> data) {
       data[0] = kTimer2Output;
       return;
     case kCommandPort:
-      data[0] = 0;
+      data[0] = status_;
       return;
     default:
       return;

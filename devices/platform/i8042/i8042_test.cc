@@ -19,7 +19,7 @@ class I8042Test : public ::testing::TestWithParam<uint16_t> {
   }
 
   int resets_ = 0;
-  I8042 i8042_{GetParam(), [this] { ++resets_; }};
+  I8042 i8042_{GetParam(), 0, [this] { ++resets_; }};
 };
 
 TEST_P(I8042Test, PulseResetResets) {
@@ -61,10 +61,21 @@ INSTANTIATE_TEST_SUITE_P(Ranges, I8042Test,
                                            I8042::kFirstPortBesidePit));
 
 TEST(I8042FirstPortTest, SystemControlPortShowsTimer2High) {
-  I8042 i8042(I8042::kFirstPort, [] {});
+  I8042 i8042(I8042::kFirstPort, 0, [] {});
   uint8_t value = 0xff;
   i8042.Read(0, absl::MakeSpan(&value, 1));
   EXPECT_EQ(value, I8042::kTimer2Output);
+}
+
+TEST(I8042StatusTest, StatusIsTheOneGiven) {
+  int resets = 0;
+  I8042 i8042(I8042::kFirstPort, I8042::kNoAnswer, [&resets] { ++resets; });
+  uint8_t value = 0;
+
+  i8042.Read(I8042::kCommandPort - I8042::kFirstPort, absl::MakeSpan(&value, 1));
+
+  EXPECT_EQ(value, I8042::kNoAnswer);
+  EXPECT_EQ(resets, 0);
 }
 
 }  // namespace

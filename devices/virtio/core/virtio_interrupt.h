@@ -32,7 +32,7 @@ class VirtioInterrupt {
   // the guest by itself. Calls `watch` before it returns and whenever the answer changes, from any
   // thread, one call at a time; `watch` must not call back. An empty `watch` ends it: no call runs
   // or comes afterwards. REQUIRES: the queue exists.
-  virtual void WatchTrigger(uint16_t /*index*/, TriggerWatch watch) {
+  virtual void WatchTrigger(uint16_t /*index*/, const TriggerWatch& watch) {
     if (watch) watch(nullptr);
   }
 };

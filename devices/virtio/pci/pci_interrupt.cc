@@ -30,10 +30,10 @@ void PciInterrupt::SignalConfig() {
 
 void PciInterrupt::QueueBroken(uint16_t /*index*/) { SetNeedsReset(); }
 
-void PciInterrupt::WatchTrigger(uint16_t index, TriggerWatch watch) {
+void PciInterrupt::WatchTrigger(uint16_t index, const TriggerWatch& watch) {
   MutexLock lock(watch_mutex_);
   Watched& watched = watches_[index];
-  watched = {std::move(watch), msix_.trigger(queue_vectors_[index])};
+  watched = {watch, msix_.trigger(queue_vectors_[index])};
   if (watched.watch) watched.watch(watched.told);
 }
 

@@ -30,7 +30,7 @@ class PciInterrupt final : public VirtioInterrupt {
   void SignalQueue(uint16_t index) override;
   void SignalConfig() override;
   void QueueBroken(uint16_t index) override;
-  void WatchTrigger(uint16_t index, TriggerWatch watch) override;
+  void WatchTrigger(uint16_t index, const TriggerWatch& watch) override;
 
   // --- The transport's side.
   // The device gave up: the status says so, and the driver is told of a change (Virtio 1.2, 2.1.2).

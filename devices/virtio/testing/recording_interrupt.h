@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <map>
-#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/inlined_vector.h"
@@ -31,9 +30,9 @@ class RecordingInterrupt final : public VirtioInterrupt {
     ++At(broken_, index);
   }
 
-  void WatchTrigger(uint16_t index, TriggerWatch watch) override {
+  void WatchTrigger(uint16_t index, const TriggerWatch& watch) override {
     MutexLock lock(mutex_);
-    watches_[index] = std::move(watch);
+    watches_[index] = watch;
     if (watches_[index]) watches_[index](triggers_[index]);
   }
 
