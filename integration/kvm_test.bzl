@@ -15,6 +15,8 @@ def kvm_test(
         size = "medium",
         lab_cpus = 1,
         lab_mem = 2048,
+        icount = False,
+        copies = [],
         emulating = False,
         tags = [],
         **kwargs):
@@ -29,6 +31,9 @@ def kvm_test(
       size: as in cc_test.
       lab_cpus: processors of the lab.
       lab_mem: memory of the lab in MiB.
+      icount: whether the lab's time counts instructions, for guests that bear no interrupt at any other moment. Data must
+        then be files, not folders.
+      copies: with icount, what the program needs besides its data: paths on this machine, of files or folders.
       emulating: a KVM that emulates will do, as it does for bare-metal guests. Such a test needs the lab only where
         there is no KVM at all, and so has no tag "lab": sanitizer builds run it too.
       tags: besides "cpu:N" and, unless emulating, "lab".
@@ -48,6 +53,8 @@ def kvm_test(
         data = data,
         lab_cpus = lab_cpus,
         lab_mem = lab_mem,
+        icount = icount,
+        copies = copies,
         emulating = emulating,
         program = name + "_binary",
         size = size,
@@ -55,7 +62,19 @@ def kvm_test(
         **kwargs
     )
 
-def kvm_program_test(name, program, data = [], args = [], size = "medium", lab_cpus = 1, lab_mem = 2048, emulating = False, tags = [], **kwargs):
+def kvm_program_test(
+        name,
+        program,
+        data = [],
+        args = [],
+        size = "medium",
+        lab_cpus = 1,
+        lab_mem = 2048,
+        icount = False,
+        copies = [],
+        emulating = False,
+        tags = [],
+        **kwargs):
     """Declares a test that is a program of any language: it passes when the program exits with 0.
 
     Args:
@@ -66,12 +85,19 @@ def kvm_program_test(name, program, data = [], args = [], size = "medium", lab_c
       size: as in cc_test.
       lab_cpus: processors of the lab.
       lab_mem: memory of the lab in MiB.
+      icount: whether the lab's time counts instructions, for guests that bear no interrupt at any other moment. Data must
+        then be files, not folders.
+      copies: with icount, what the program needs besides its data: paths on this machine, of files or folders.
       emulating: a KVM that emulates will do, as it does for bare-metal guests. Such a test needs the lab only where
         there is no KVM at all, and so has no tag "lab": sanitizer builds run it too.
       tags: besides "cpu:N" and, unless emulating, "lab".
       **kwargs: further attributes of the test, such as timeout or visibility.
     """
     kwargs.setdefault("visibility", ["//:harness"])
+    counting = []
+    if icount:
+        paths = ["$(rootpath {})".format(label) for label in data] + copies
+        counting = ["--icount"] + ["--copy " + path for path in paths]
     native.sh_test(
         name = name,
         size = size,
@@ -79,6 +105,7 @@ def kvm_program_test(name, program, data = [], args = [], size = "medium", lab_c
         args = [
             "--probe $(rootpath //hypervisor/kvm:kvm_probe)",
             "--emulating" if emulating else "",
+        ] + counting + [
             "--cpus {} --mem {} -- $(rootpath {})".format(lab_cpus, lab_mem, program),
         ] + args,
         data = data + [

@@ -6,7 +6,7 @@
 #                     processor's flags decide
 #   --emulating       a KVM that emulates will do
 #   --no-lab          fail (with status 125) instead of using the lab
-#   --cpus, --mem, --icount, --timeout, --out, --console   as in ci/lab, for the lab only
+#   --cpus, --mem, --icount, --copy, --timeout, --out, --console   as in ci/lab, for the lab only
 #
 # Folders in which Bazel wants results are written through from the lab.
 set -euo pipefail
@@ -26,7 +26,11 @@ while [[ ${1-} == --?* ]]; do
       ;;
     --no-lab) lab=0 ;;
     --emulating) emulating=1 ;;
-    --icount) options+=("$1") ;;
+    --icount)
+      options+=("$1")
+      # A folder in which the test may write; there is nothing in it yet.
+      if [[ -n ${TEST_TMPDIR-} ]]; then options+=(--copy "$TEST_TMPDIR"); fi
+      ;;
     *)
       options+=("$1" "${2?}")
       shift
