@@ -180,6 +180,7 @@ absl::Status VhostUserFrontend::StartQueue(uint16_t index, VirtQueue queue) {
   running.queue.emplace(std::move(queue));
   const absl::Status status = Lost(SetUpRing(index, running));
   if (!status.ok()) {
+    driver_.interrupt->WatchTrigger(index, {});
     running = {};
     return status;
   }
@@ -209,12 +210,19 @@ absl::Status VhostUserFrontend::SetUpRing(uint16_t index, Running& running) {
                                              .used = UserAddress(config.layout.device),
                                              .available = UserAddress(config.layout.driver),
                                              .log = uint64_t{0}})));
-  RETURN_IF_ERROR(SetEvent(index, VhostUserRequest::kSetVringCall, *running.call));
+  driver_.interrupt->WatchTrigger(
+      index, [this, index](const EventFd* trigger) { SetCall(index, trigger); });
   RETURN_IF_ERROR(SetEvent(index, VhostUserRequest::kSetVringErr, *running.error));
   RETURN_IF_ERROR(SetEvent(index, VhostUserRequest::kSetVringKick, *running.queue->kick()));
   // The last is acknowledged, for all of them.
   if (!has_protocol_features_) return absl::OkStatus();
   return channel_.Tell(VhostUserRequest::kSetVringEnable, State(index, 1));
+}
+
+void VhostUserFrontend::SetCall(uint16_t index, const EventFd* trigger) {
+  const EventFd& call = trigger != nullptr ? *trigger : *running_[index].call;
+  channel_.Post(VhostUserRequest::kSetVringCall, VhostUserPayload(Le64(uint64_t{index})),
+                {call.fd()});
 }
 
 absl::Status VhostUserFrontend::SetEvent(uint16_t index, VhostUserRequest request,
@@ -228,6 +236,7 @@ absl::StatusOr<QueuePosition> VhostUserFrontend::StopQueue(uint16_t index) {
   }
   Running& running = running_[index];
   const bool packed = (running.queue->config().features & kVirtioPackedRing) != 0;
+  driver_.interrupt->WatchTrigger(index, {});
   absl::Status status;
   if (has_protocol_features_) {
     status = channel_.Send(VhostUserRequest::kSetVringEnable, State(index, 0));

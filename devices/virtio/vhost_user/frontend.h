@@ -5,11 +5,12 @@
 //                                              {.device_id = 2, .queue_sizes = {256},
 //                                               .config_size = 60}));
 //
-//   driver --kick eventfd--> back end        back end --call eventfd--> loop --> VirtioInterrupt
+//   driver --kick eventfd--> back end        back end --trigger of the transport--> driver
+//                                            back end --call eventfd--> loop --> VirtioInterrupt
 //
-// Requests do not come here. Guest memory goes to the back end by descriptor, so it has one
-// (GuestMemory::Backing::kMemfd). The addresses by which rings are named are made up, and say
-// nothing about this process.
+// Requests do not come here, and interrupts only while the transport has no trigger for the queue.
+// Guest memory goes to the back end by descriptor, so it has one (GuestMemory::Backing::kMemfd).
+// The addresses by which rings are named are made up, and say nothing about this process.
 //
 // The back end is not trusted and may die. What it answers is checked, no call waits longer than
 // Options.patience, and when it is gone or talks nonsense, the driver is told to reset the device
@@ -99,6 +100,8 @@ class VhostUserFrontend final : public VirtioDevice {
   absl::Status SetMemory(const GuestMemory& memory);
   absl::Status SetUpRing(uint16_t index, Running& running);
   absl::Status SetEvent(uint16_t index, VhostUserRequest request, const EventFd& event);
+  // Which descriptor the back end signals: the transport's, or our own for null. On any thread.
+  void SetCall(uint16_t index, const EventFd* trigger);
   absl::StatusOr<ScopedFd> OpenStatePipe(uint32_t direction);
   absl::Status CheckState();
 

@@ -62,14 +62,25 @@ absl::Status VhostUserFrontendChannel::Die(VhostUserRequest request, const absl:
   return dead_;
 }
 
+absl::Status VhostUserFrontendChannel::SendMessage(VhostUserRequest request, uint32_t flags,
+                                                   absl::Span<const uint8_t> payload,
+                                                   absl::Span<const int> fds) {
+  MutexLock lock(send_mutex_);
+  return connection_.Send(static_cast<uint32_t>(request), flags, payload, fds);
+}
+
+void VhostUserFrontendChannel::Post(VhostUserRequest request, absl::Span<const uint8_t> payload,
+                                    absl::Span<const int> fds) {
+  if (!SendMessage(request, 0, payload, fds).ok()) Shutdown();
+}
+
 absl::Status VhostUserFrontendChannel::SendRequest(VhostUserRequest request, uint32_t flags,
                                                    absl::Span<const uint8_t> payload,
                                                    absl::Span<const int> fds) {
   RETURN_IF_ERROR(dead_);
   waiter_->Begin();
   while (true) {
-    const absl::Status status =
-        connection_.Send(static_cast<uint32_t>(request), flags, payload, fds);
+    const absl::Status status = SendMessage(request, flags, payload, fds);
     if (status.ok()) return status;
     if (!absl::IsUnavailable(status)) return Die(request, status);
     if (!waiter_->Wait(connection_.fd(), true)) {

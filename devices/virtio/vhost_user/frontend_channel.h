@@ -8,7 +8,7 @@
 // every request fails with FailedPrecondition. An answer that says no is Aborted, and the channel
 // lives on.
 //
-// Thread-compatible, but for Look and Shutdown.
+// Thread-compatible, but for Post, Look and Shutdown.
 
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_VHOST_USER_FRONTEND_CHANNEL_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_VHOST_USER_FRONTEND_CHANNEL_H_
@@ -18,10 +18,12 @@
 #include <memory>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "base/mutex.h"
 #include "base/scoped_fd.h"
 #include "devices/virtio/vhost_user/connection.h"
 #include "devices/virtio/vhost_user/message.h"
@@ -62,6 +64,10 @@ class VhostUserFrontendChannel {
   // The same where the reply is a number.
   absl::StatusOr<uint64_t> AskNumber(VhostUserRequest request);
 
+  // Sends a request without a reply at once, or ends the connection: the back end has not read for
+  // long. Thread-safe, also while another request waits.
+  void Post(VhostUserRequest request, absl::Span<const uint8_t> payload, absl::Span<const int> fds);
+
   // For the one who watches fd(): whether the back end is gone, or speaks unasked. From any one
   // thread.
   [[nodiscard]] absl::Status Look();
@@ -81,6 +87,12 @@ class VhostUserFrontendChannel {
   // The channel is dead, because of this.
   absl::Status Die(VhostUserRequest request, const absl::Status& why);
 
+  // Whole messages, one after the other.
+  absl::Status SendMessage(VhostUserRequest request, uint32_t flags,
+                           absl::Span<const uint8_t> payload, absl::Span<const int> fds)
+      ABSL_LOCKS_EXCLUDED(send_mutex_);
+
+  Mutex send_mutex_;
   VhostUserConnection connection_;
   const std::unique_ptr<VhostUserWaiter> waiter_;
   bool acknowledged_ = false;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/event/manual_loop.h"
+#include "base/event_fd.h"
 #include "base/fd_socket.h"
 #include "devices/virtio/core/virtio_features.h"
 #include "devices/virtio/testing/echo_device.h"
@@ -78,6 +79,29 @@ TEST_F(VhostUserFrontendTest, CarriesConfigurationChanges) {
 
   EXPECT_EQ(guest.interrupt().config_signals(), 1);
   EXPECT_EQ(value, 77);
+}
+
+// The back end signals the transport's own descriptor while there is one.
+TEST_F(VhostUserFrontendTest, InterruptsPassUsBy) {
+  GuestDriver guest(host_, {});
+  guest.Start();
+  const EventFd trigger = EventFd::Create().value();
+  const auto request = [&] {
+    guest.queue(0).Chain().Readable({1}).Writable(1).Send();
+    guest.Kick(0);
+    loop_.RunReady();
+  };
+  guest.interrupt().SetTrigger(0, &trigger);
+  host_.backend_loop().RunReady();
+  request();
+  EXPECT_EQ(trigger.Drain(), 1u);
+  EXPECT_EQ(guest.interrupt().queue_signals(0), 0);
+  guest.interrupt().SetTrigger(0, nullptr);
+  host_.backend_loop().RunReady();
+  request();
+
+  EXPECT_EQ(trigger.Drain(), 0u);
+  EXPECT_EQ(guest.interrupt().queue_signals(0), 1);
 }
 
 TEST_F(VhostUserFrontendTest, CarriesState) {
