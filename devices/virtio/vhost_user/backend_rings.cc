@@ -12,6 +12,10 @@
 namespace touchstone {
 namespace {
 
+// VirtQueue does these for any device. QEMU 7.2 has its guests use them with a vhost-user-rng
+// whatever the back end says.
+constexpr uint64_t kQueueFeatures = kVirtioIndirectDescriptors;
+
 absl::Status Failed(const absl::Status& status) {
   if (status.ok()) return status;
   return absl::AbortedError(status.message());
@@ -30,7 +34,7 @@ VhostUserBackendRings::VhostUserBackendRings(VirtioDevice& device,
 VhostUserBackendRings::~VhostUserBackendRings() { Reset(); }
 
 uint64_t VhostUserBackendRings::features() const {
-  return device_.features() | kVhostUserProtocolFeatures;
+  return device_.features() | kQueueFeatures | kVhostUserProtocolFeatures;
 }
 
 bool VhostUserBackendRings::packed() const { return (features_ & kVirtioPackedRing) != 0; }
@@ -178,7 +182,7 @@ absl::Status VhostUserBackendRings::Stop(uint16_t index) {
 
 absl::Status VhostUserBackendRings::Attach() {
   if (attached_) return absl::OkStatus();
-  RETURN_IF_ERROR(device_.Attach({.features = features_ & ~kVhostUserProtocolFeatures,
+  RETURN_IF_ERROR(device_.Attach({.features = features_ & device_.features(),
                                   .memory = table_.memory(),
                                   .interrupt = &interrupt_}));
   attached_ = true;

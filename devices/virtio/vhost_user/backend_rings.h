@@ -42,7 +42,7 @@ class VhostUserBackendRings {
   VhostUserBackendRings(const VhostUserBackendRings&) = delete;
   VhostUserBackendRings& operator=(const VhostUserBackendRings&) = delete;
 
-  // What may be negotiated: the device's, and bit 30.
+  // What may be negotiated: the device's, indirect descriptors, and bit 30.
   [[nodiscard]] uint64_t features() const;
   // Others than before reset the device. No ring runs.
   absl::Status SetFeatures(uint64_t features);
