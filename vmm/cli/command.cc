@@ -23,6 +23,7 @@
 #include "vmm/config/schema_check.h"
 #include "vmm/config/text.h"
 #include "vmm/config/validate.h"
+#include "vmm/device/device_line.h"
 
 namespace touchstone {
 namespace {
@@ -81,7 +82,9 @@ std::string GlobalHelp() {
   return absl::StrCat(help, "\n", OptionsHelp({SchemaOf<GlobalConfig>()}));
 }
 
-std::string HelpOf(const CommandInfo& command) {
+// `arguments` are those after the sub-command's name.
+std::string HelpOf(const CommandInfo& command, Arguments arguments) {
+  if (command.name == "device") return DeviceHelp(arguments);
   if (command.name == "run") {
     return absl::StrCat("Usage: touchstone run <options> KERNEL\n\n",
                         OptionsHelp({SchemaOf<RunConfig>(), RefusedOptions::type()}));
@@ -182,7 +185,7 @@ ExitCode ExecuteHelp(const Call& call) {
   }
   const absl::string_view name = call.arguments[0];
   if (const CommandInfo* command = FindCommand(name); command != nullptr) {
-    call.context.out(HelpOf(*command));
+    call.context.out(HelpOf(*command, {}));
     return ExitCode::kOk;
   }
   const std::vector<const Descriptor*> types = {SchemaOf<RunConfig>(), RefusedOptions::type(),
@@ -197,6 +200,18 @@ ExitCode ExecuteHelp(const Call& call) {
   }
   call.context.out(option);
   return ExitCode::kOk;
+}
+
+// crosvm.md 3.1.
+ExitCode ExecuteDevice(const Call& call) {
+  const absl::StatusOr<DeviceLine> line = ParseDeviceLine(call.arguments);
+  if (!line.ok()) {
+    return RefuseArguments(call.context, absl::StrCat("device: ", line.status().message()));
+  }
+  const absl::Status status = call.context.run_device(*line);
+  if (status.ok()) return ExitCode::kOk;
+  PrintError(call.context, absl::StrCat("device: ", status.message()));
+  return ExitCode::kError;
 }
 
 // crosvm.md 2.1.
@@ -220,6 +235,7 @@ ExitCode ExecuteControl(absl::string_view name, const Call& call) {
 
 ExitCode ExecuteCommand(absl::string_view name, const Call& call) {
   if (name == "run") return ExecuteRun(call);
+  if (name == "device") return ExecuteDevice(call);
   if (name == "version") return ExecuteVersion(call);
   if (name == "help") return ExecuteHelp(call);
   return ExecuteControl(name, call);
@@ -232,7 +248,8 @@ ExitCode Execute(Arguments arguments, const CommandContext& context) {
   const CommandInfo* command =
       operand < arguments.size() ? FindCommand(arguments[operand]) : nullptr;
   if (AsksForHelp(arguments)) {
-    context.out(command == nullptr ? GlobalHelp() : HelpOf(*command));
+    context.out(command == nullptr ? GlobalHelp()
+                                   : HelpOf(*command, arguments.subspan(operand + 1)));
     return ExitCode::kOk;
   }
   if (!read.ok()) return RefuseArguments(context, read.status().message());

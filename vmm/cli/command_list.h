@@ -29,6 +29,8 @@ inline constexpr CommandInfo kCommandList[] = {
     {"balloon", "[--wait] SIZE VM_SOCKET",
      "have the balloon of a machine hold SIZE bytes; --wait until it does"},
     {"balloon_stats", "VM_SOCKET", "print what the guest of a machine says of its memory, as JSON"},
+    {"device", "TYPE <options>",
+     "serve one virtio device to a monitor over vhost-user; device --help names the types"},
     {"version", "", "print the version"},
     {"help", "[NAME]", "explain a sub-command or an option: help run, help --block"},
 };

@@ -38,6 +38,11 @@ class CommandTest : public testing::Test {
                        config_ = config;
                        return result_;
                      },
+                 .run_device =
+                     [this](const DeviceLine& line) {
+                       device_ = line;
+                       return device_result_;
+                     },
                  .send_control =
                      [this](const std::string& socket, const ControlRequest& request) {
                        socket_ = socket;
@@ -67,6 +72,8 @@ class CommandTest : public testing::Test {
   std::string err_;
   std::optional<RunConfig> config_;
   absl::StatusOr<ExitCode> result_ = ExitCode::kOk;
+  std::optional<DeviceLine> device_;
+  absl::Status device_result_;
   std::string socket_;
   ControlRequest request_;
   absl::StatusOr<ControlResponse> response_ = ControlResponse();
@@ -83,6 +90,25 @@ TEST_F(CommandTest, RunHandsAValidConfigurationWithDefaultsToTheMachine) {
   EXPECT_EQ(config_->mem().size(), 512u);
   EXPECT_EQ(config_->cpus().num_cores(), 2u);
   EXPECT_EQ(config_->serial_size(), 4);
+}
+
+TEST_F(CommandTest, DeviceServesADevice) {
+  EXPECT_EQ(Run({"device", "rng", "--socket-path=/s"}), 0);
+  ASSERT_TRUE(device_.has_value());
+  EXPECT_EQ(device_->socket_path, "/s");
+  device_result_ = absl::InvalidArgumentError("SET_VRING_NUM: there is no ring 9");
+  EXPECT_EQ(Run({"device", "rng", "--fd=5"}), 1);
+  EXPECT_EQ(err_, "touchstone: device: SET_VRING_NUM: there is no ring 9\n");
+}
+
+TEST_F(CommandTest, DeviceRefusesOtherLines) {
+  EXPECT_NE(Run({"device", "rng"}), 0);
+  EXPECT_FALSE(device_.has_value());
+  EXPECT_THAT(err_, HasSubstr("touchstone: device: rng: either --socket-path or --fd"));
+  EXPECT_EQ(Run({"device", "block", "--help"}), 0);
+  EXPECT_THAT(out_, HasSubstr("Usage: touchstone device block"));
+  EXPECT_EQ(Run({"help", "device"}), 0);
+  EXPECT_THAT(out_, HasSubstr("TYPE is one of block"));
 }
 
 TEST_F(CommandTest, RunReportsAnErrorOfTheMachine) {

@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "vmm/cli/command.h"
 #include "vmm/cli/run_machine.h"
+#include "vmm/device/run_device.h"
 #include "vmm/machine/jailed_device.h"
 
 namespace {
@@ -47,5 +48,6 @@ int main(int argc, char** argv) {
                               .out = [](absl::string_view text) { WriteAll(STDOUT_FILENO, text); },
                               .err = [](absl::string_view text) { WriteAll(STDERR_FILENO, text); },
                               .run = touchstone::RunMachine,
+                              .run_device = touchstone::RunDevice,
                           });
 }

@@ -1,0 +1,105 @@
+#include "vmm/device/device_line.h"
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace touchstone {
+namespace {
+
+using testing::HasSubstr;
+
+std::string ErrorOf(std::vector<absl::string_view> arguments) {
+  return std::string(ParseDeviceLine(arguments).status().message());
+}
+
+TEST(DeviceLineTest, Rng) {
+  const DeviceLine line = ParseDeviceLine({"rng", "--socket-path", "/s"}).value();
+
+  EXPECT_EQ(line.socket_path, "/s");
+  EXPECT_FALSE(line.fd.has_value());
+  EXPECT_TRUE(std::holds_alternative<RngDeviceConfig>(line.device));
+}
+
+// crosvm's older spelling of the socket.
+TEST(DeviceLineTest, Socket) {
+  EXPECT_EQ(ParseDeviceLine({"rng", "--socket=/s"})->socket_path, "/s");
+  EXPECT_EQ(ParseDeviceLine({"rng", "--fd=7"})->fd, 7);
+  EXPECT_THAT(ErrorOf({"rng"}), HasSubstr("rng: either --socket-path or --fd"));
+  EXPECT_THAT(ErrorOf({"rng", "--fd=7", "--socket-path=/s"}), HasSubstr("either"));
+  EXPECT_THAT(ErrorOf({"rng", "--fd=-1"}), HasSubstr("--fd"));
+}
+
+TEST(DeviceLineTest, Block) {
+  const auto block = [](std::vector<absl::string_view> arguments) {
+    arguments.insert(arguments.begin(), {"block", "--fd=3"});
+    return std::get<BlockConfig>(ParseDeviceLine(arguments).value().device);
+  };
+
+  const BlockConfig file = block({"--file", "/disk"});
+  EXPECT_EQ(file.path(), "/disk");
+  EXPECT_FALSE(file.ro());
+  EXPECT_FALSE(file.sparse());
+  EXPECT_TRUE(block({"--file=/disk:read-only"}).ro());
+  EXPECT_EQ(block({"--file=/disk:read-only"}).path(), "/disk");
+  const BlockConfig keys = block({"--block", "/disk,ro,block-size=4096"});
+  EXPECT_EQ(keys.block_size(), 4096u);
+  EXPECT_TRUE(keys.sparse());
+  EXPECT_THAT(ErrorOf({"block", "--fd=3"}), HasSubstr("--file or --block"));
+  EXPECT_THAT(ErrorOf({"block", "--fd=3", "--file=/a", "--block=/b"}), HasSubstr("either"));
+  EXPECT_THAT(ErrorOf({"block", "--fd=3", "--block=/b,nonsense=1"}), HasSubstr("nonsense"));
+}
+
+TEST(DeviceLineTest, Net) {
+  const DeviceLine line = ParseDeviceLine({"net", "--fd=3", "--net", "tap-name=t0"}).value();
+
+  EXPECT_EQ(std::get<NetConfig>(line.device).tap_name(), "t0");
+  EXPECT_THAT(ErrorOf({"net", "--fd=3"}), HasSubstr("--net is missing"));
+}
+
+TEST(DeviceLineTest, Vsock) {
+  const DeviceLine line =
+      ParseDeviceLine({"vsock", "--fd=3", "--cid=5", "--vhost-socket=/v"}).value();
+
+  EXPECT_EQ(std::get<VsockConfig>(line.device).cid(), 5u);
+  EXPECT_EQ(std::get<VsockConfig>(line.device).device(), "/v");
+  EXPECT_EQ(
+      std::get<VsockConfig>(ParseDeviceLine({"vsock", "--fd=3", "--vsock=4,socket=/s"})->device)
+          .socket(),
+      "/s");
+  EXPECT_THAT(ErrorOf({"vsock", "--fd=3"}), HasSubstr("--cid or --vsock"));
+  EXPECT_THAT(ErrorOf({"vsock", "--fd=3", "--cid=2"}), HasSubstr("--cid"));
+}
+
+TEST(DeviceLineTest, Console) {
+  const auto ports = [](std::vector<absl::string_view> arguments) {
+    arguments.insert(arguments.begin(), {"console", "--fd=3"});
+    return std::get<std::vector<SerialConfig>>(ParseDeviceLine(arguments).value().device);
+  };
+
+  const std::vector<SerialConfig> one = ports({"--output-file=/out", "--input-file=/in"});
+  ASSERT_EQ(one.size(), 1u);
+  EXPECT_EQ(one[0].hardware(), SerialConfig::LEGACY_VIRTIO_CONSOLE);
+  EXPECT_EQ(one[0].path(), "/out");
+  EXPECT_EQ(one[0].input(), "/in");
+  const std::vector<SerialConfig> two = ports({"--port=type=stdout", "--port=type=sink,name=b"});
+  ASSERT_EQ(two.size(), 2u);
+  EXPECT_EQ(two[1].hardware(), SerialConfig::VIRTIO_CONSOLE);
+  EXPECT_EQ(two[1].name(), "b");
+  EXPECT_THAT(ErrorOf({"console", "--fd=3"}), HasSubstr("--port"));
+  EXPECT_THAT(ErrorOf({"console", "--fd=3", "--port=type=sink", "--output-file=/o"}),
+              HasSubstr("excludes"));
+}
+
+TEST(DeviceLineTest, Types) {
+  EXPECT_THAT(ErrorOf({}), HasSubstr("the type is missing, one of block, console"));
+  EXPECT_THAT(ErrorOf({"blok"}), HasSubstr("unknown type 'blok'"));
+  EXPECT_THAT(DeviceHelp({}), HasSubstr("block, console, net, rng, vsock"));
+  EXPECT_THAT(DeviceHelp({"block"}), HasSubstr("--file PATH[:read-only]"));
+}
+
+}  // namespace
+}  // namespace touchstone

@@ -1,0 +1,116 @@
+#include "vmm/device/run_device.h"
+
+#include <string.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/event/epoll_loop.h"
+#include "base/fd_socket.h"
+#include "base/log.h"
+#include "base/scoped_fd.h"
+#include "base/status.h"
+#include "devices/virtio/block/block_open.h"
+#include "devices/virtio/console/console_open.h"
+#include "devices/virtio/core/virtio_device.h"
+#include "devices/virtio/net/net_open.h"
+#include "devices/virtio/rng/rng.h"
+#include "devices/virtio/vhost_user/backend.h"
+#include "devices/virtio/vsock/vsock_open.h"
+#include "vmm/machine/shutdown_signals.h"
+
+namespace touchstone {
+namespace {
+
+using Device = absl::StatusOr<std::unique_ptr<VirtioDevice>>;
+
+// As many pairs of queues as are asked for, whatever the number of vCPUs, which is not known here.
+constexpr uint32_t kManyVcpus = 256;
+
+struct Opener {
+  EventLoop& loop;
+
+  Device operator()(const RngDeviceConfig& /*config*/) const { return std::make_unique<Rng>(loop); }
+  Device operator()(const BlockConfig& config) const {
+    return OpenBlock(config, AsyncExecutor::EPOLL, loop, {});
+  }
+  Device operator()(const NetConfig& config) const { return OpenNet(config, kManyVcpus, loop); }
+  Device operator()(const VsockConfig& config) const { return OpenVsock(config, loop); }
+  Device operator()(const std::vector<SerialConfig>& ports) const {
+    return OpenConsole(ports, loop, SystemClock());
+  }
+};
+
+// One monitor, on the loop.
+class Session {
+ public:
+  Session(VirtioDevice& device, EpollLoop& loop) : device_(device), loop_(loop) {}
+
+  absl::Status Listen(const std::string& path) {
+    absl::StatusOr<FdListener> listener = FdListener::Listen(path, FdSocket::Kind::kStream);
+    if (!listener.ok()) return Annotate(listener.status(), "--socket-path");
+    listener_.emplace(*std::move(listener));
+    watch_ = loop_.OnReadable(listener_->fd(), [this] { Accept(); });
+    return absl::OkStatus();
+  }
+  void Serve(ScopedFd socket) {
+    backend_.emplace(device_, std::move(socket), loop_, [this](const absl::Status& why) {
+      result_ = why;
+      loop_.Stop();
+    });
+  }
+  [[nodiscard]] const absl::Status& result() const { return result_; }
+
+ private:
+  void Accept() {
+    absl::StatusOr<FdSocket> socket = listener_->Accept();
+    if (!socket.ok()) {
+      LOG(kWarning, "device", "%s", std::string(socket.status().message()));
+      return;
+    }
+    // One is served, and no other may come.
+    watch_.Reset();
+    listener_.reset();
+    Serve((*std::move(socket)).Release());
+  }
+
+  VirtioDevice& device_;
+  EpollLoop& loop_;
+  absl::Status result_;
+  std::optional<FdListener> listener_;
+  std::optional<VhostUserBackend> backend_;
+  Watch watch_;
+};
+
+absl::StatusOr<ScopedFd> InheritedSocket(int fd) {
+  return OpenFile(absl::StrCat("/proc/self/fd/", fd), 0);
+}
+
+}  // namespace
+
+absl::Status RunDevice(const DeviceLine& line) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<EpollLoop> loop, EpollLoop::Create());
+  ASSIGN_OR_RETURN(const std::unique_ptr<ShutdownSignals> signals,
+                   ShutdownSignals::Create(*loop, [raw = loop.get()](int signal) {
+                     LOG(kInfo, "device", "%s: the device is stopped", strsignal(signal));
+                     raw->Stop();
+                   }));
+  ASSIGN_OR_RETURN(const std::unique_ptr<VirtioDevice> device,
+                   std::visit(Opener{*loop}, line.device));
+  Session session(*device, *loop);
+  if (line.socket_path.has_value()) {
+    RETURN_IF_ERROR(session.Listen(*line.socket_path));
+  } else {
+    absl::StatusOr<ScopedFd> socket = InheritedSocket(*line.fd);
+    if (!socket.ok()) return Annotate(socket.status(), "--fd");
+    session.Serve(*std::move(socket));
+  }
+  loop->Run();
+  return session.result();
+}
+
+}  // namespace touchstone
