@@ -16,6 +16,7 @@ OPTION_PROOFS = [
     "//integration/virtio:console_test",
     "//integration/virtio:net_test",
     "//integration/virtio:rng_test",
+    "//integration/virtio:vhost_user_test",
     "//integration/virtio:vsock_test",
     "//vmm/cli:command_test",
     "//vmm/config:command_line_test",

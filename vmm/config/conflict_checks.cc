@@ -50,6 +50,9 @@ void CheckPciAddresses(const RunConfig& config, Errors& errors) {
   for (const NetConfig& net : config.net()) {
     if (net.has_pci_address()) take("--net: pci-address=", net.pci_address());
   }
+  for (const VhostUserConfig& device : config.vhost_user()) {
+    if (device.has_pci_address()) take("--vhost-user: pci-address=", device.pci_address());
+  }
   for (const StubPciDeviceConfig& stub : config.stub_pci_device()) {
     take(stub_option, stub.address());
   }

@@ -25,7 +25,8 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 
 // Options that crosvm's `run` has not.
-const std::set<std::string> kOurOptions = {"gdb-socket", "log-level"};
+const std::set<std::string> kOurOptions = {"gdb-socket", "log-level",
+                                           "vhost-user-connect-timeout-ms"};
 
 // Keys that crosvm's options have not.
 const std::set<std::string> kOurKeys = {"net.passt", "net.socket", "net.socket-fd", "vsock.socket"};

@@ -210,6 +210,16 @@ void CheckNets(RunConfig config, Errors& errors) {
   }
 }
 
+void CheckVhostUser(const RunConfig& config, Errors& errors) {
+  for (const VhostUserConfig& device : config.vhost_user()) {
+    if (!device.has_pci_address()) continue;
+    const absl::Status status = PciAddress::Parse(device.pci_address()).status();
+    if (!status.ok()) {
+      errors.push_back(absl::StrCat("--vhost-user: pci-address=: ", status.message()));
+    }
+  }
+}
+
 // crosvm.md 1.3.
 void CheckBalloon(const RunConfig& config, Errors& errors) {
   const auto needs_balloon = [&](bool given, const char* option) {
@@ -268,6 +278,7 @@ Errors Validate(const RunConfig& config, const HostLimits& host) {
   CheckSerialDevices(config, errors);
   CheckBlocks(config, errors);
   CheckNets(config, errors);
+  CheckVhostUser(config, errors);
   CheckBalloon(config, errors);
   CheckVsock(config, errors);
   CheckMachineOptions(config, host, errors);

@@ -38,6 +38,7 @@
 #include "vmm/machine/processors.h"
 #include "vmm/machine/split_irq_chip.h"
 #include "vmm/machine/vcpu_placement.h"
+#include "vmm/machine/vhost_user_devices.h"
 
 namespace touchstone {
 namespace {
@@ -215,9 +216,9 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   ASSIGN_OR_RETURN(const std::vector<FileMemory> files, OpenFileMemory(config));
   for (const FileMemory& file : files) regions.push_back(file.spec);
   // Private, unless another process is handed it.
+  const bool shared = DeviceHost::Wanted(config) || HasVhostUserDevices(config);
   absl::StatusOr<GuestMemory> memory = GuestMemory::Create(
-      regions, {.backing = DeviceHost::Wanted(config) ? GuestMemory::Backing::kMemfd
-                                                      : GuestMemory::Backing::kAnonymous,
+      regions, {.backing = shared ? GuestMemory::Backing::kMemfd : GuestMemory::Backing::kAnonymous,
                 .huge_pages = config.hugepages()});
   if (!memory.ok()) return Annotate(memory.status(), "--mem");
   parts.memory = *std::move(memory);

@@ -19,6 +19,7 @@
 #include "devices/virtio/rng/rng.h"
 #include "devices/virtio/vsock/vsock_open.h"
 #include "vmm/machine/jailed_device.h"
+#include "vmm/machine/vhost_user_devices.h"
 
 namespace touchstone {
 namespace {
@@ -188,10 +189,26 @@ absl::Status AddVsock(const VirtioSurroundings& machine, Parts& parts) {
   return absl::OkStatus();
 }
 
+// --vhost-user and its older spellings. Their rings are worked on elsewhere; what is left, on the
+// main loop.
+absl::Status AddVhostUsers(const VirtioSurroundings& machine, Parts& parts) {
+  for (const VhostUserEntry& entry : VhostUserEntries(machine.config)) {
+    VirtioPart part = {.name = entry.name};
+    if (entry.config.has_pci_address()) {
+      ASSIGN_OR_RETURN(part.address, PciAddress::Parse(entry.config.pci_address()));
+    }
+    ASSIGN_OR_RETURN(
+        part.device,
+        OpenVhostUser(entry, machine.config.vhost_user_connect_timeout_ms(), *machine.host.loop));
+    parts.push_back(std::move(part));
+  }
+  return absl::OkStatus();
+}
+
 // In crosvm's order (crosvm.md 5.2), since guests know their devices by address: console, block,
 // scsi, pmem, rng, pvclock, tpm, input, balloon, net, sound, video, vsock, fs and 9p, vhost-user.
 constexpr absl::Status (*kDevices[])(const VirtioSurroundings& machine, Parts& parts) = {
-    AddConsoles, AddBlocks, AddRng, AddBalloon, AddNets, AddVsock,
+    AddConsoles, AddBlocks, AddRng, AddBalloon, AddNets, AddVsock, AddVhostUsers,
 };
 
 }  // namespace

@@ -1,0 +1,121 @@
+// `touchstone device` under another monitor: QEMU with a Debian guest. QEMU emulates the processor,
+// so there is no need of KVM.
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "base/scoped_fd.h"
+#include "gtest/gtest.h"
+#include "integration/boot/linux_guest.h"
+#include "integration/testing/child_process.h"
+#include "integration/testing/runfiles.h"
+#include "integration/testing/test_files.h"
+#include "integration/testing/vm.h"
+#include "integration/virtio/socket_folder.h"
+
+namespace touchstone {
+namespace {
+
+constexpr char kQemu[] = "/usr/bin/qemu-system-x86_64";
+constexpr int64_t kDiskSize = 16 << 20;
+constexpr absl::Duration kPatience = absl::Minutes(3);
+
+// A device of ours, and the socket where it listens.
+class Device {
+ public:
+  Device(const SocketFolder& folder, const std::string& type, std::vector<std::string> options)
+      : socket_(folder.File(type)) {
+    std::vector<std::string> command = {Runfile("vmm/touchstone"), "device", type,
+                                        absl::StrCat("--socket-path=", socket_)};
+    command.insert(command.end(), options.begin(), options.end());
+    process_ = ChildProcess::Start(std::move(command), ChildProcess::Streams::kPipes).value();
+    const absl::Time deadline = absl::Now() + kPatience;
+    while (access(socket_.c_str(), F_OK) != 0 && absl::Now() < deadline && !process_->Poll()) {
+      process_->Pump(absl::Milliseconds(10));
+    }
+  }
+
+  [[nodiscard]] const std::string& socket() const { return socket_; }
+  [[nodiscard]] ChildProcess& process() { return *process_; }
+
+ private:
+  std::string socket_;
+  std::unique_ptr<ChildProcess> process_;
+};
+
+TEST(VhostUserQemuTest, ServesQemusGuest) {
+  if (access(kQemu, X_OK) != 0) GTEST_SKIP() << "qemu-system-x86 is not installed";
+  const std::string image = TemporaryPath("disk");
+  const ScopedFd file(open(image.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  ASSERT_EQ(ftruncate(file.get(), kDiskSize), 0);
+  ASSERT_EQ(pwrite(file.get(), "our disk", 8, 0), 8);
+  const SocketFolder folder;
+  Device disk(folder, "block", {absl::StrCat("--block=", image)});
+  Device rng(folder, "rng", {});
+  ASSERT_FALSE(disk.process().Poll().has_value()) << disk.process().errors();
+  ASSERT_FALSE(rng.process().Poll().has_value()) << rng.process().errors();
+
+  const std::unique_ptr<Vm> vm = Vm::Start({kQemu,
+                                            "-M",
+                                            "q35,memory-backend=memory",
+                                            "-accel",
+                                            "tcg",
+                                            "-m",
+                                            "256M",
+                                            "-object",
+                                            "memory-backend-memfd,id=memory,size=256M,share=on",
+                                            "-nodefaults",
+                                            "-display",
+                                            "none",
+                                            "-serial",
+                                            "stdio",
+                                            "-no-reboot",
+                                            "-chardev",
+                                            absl::StrCat("socket,id=disk,path=", disk.socket()),
+                                            "-device",
+                                            "vhost-user-blk-pci,chardev=disk,num-queues=1",
+                                            "-chardev",
+                                            absl::StrCat("socket,id=rng,path=", rng.socket()),
+                                            "-device",
+                                            "vhost-user-rng-pci,chardev=rng",
+                                            "-kernel",
+                                            Runfile(kCloudKernel.bzimage),
+                                            "-initrd",
+                                            Runfile(kCloudKernel.initramfs),
+                                            "-append",
+                                            "console=ttyS0 quiet"})
+                                     .value();
+  ASSERT_TRUE(vm->AwaitReady(kPatience).ok()) << vm->console() << vm->errors();
+
+  EXPECT_EQ(Say(*vm, "dd if=/dev/vda bs=8 count=1 2>/dev/null"), "our disk");
+  EXPECT_EQ(Say(*vm,
+                "dd if=/dev/urandom of=/run/noise bs=64k count=16 2>/dev/null; "
+                "dd if=/run/noise of=/dev/vda bs=64k seek=64 conv=fsync 2>/dev/null; "
+                "echo 3 > /proc/sys/vm/drop_caches; "
+                "dd if=/dev/vda bs=64k skip=64 count=16 2>/dev/null | cmp - /run/noise && "
+                "echo same"),
+            "same\n");
+  EXPECT_NE(ReadFile(image).substr(64 * 65536, 16 * 65536), std::string(16 * 65536, '\0'));
+  EXPECT_EQ(Say(*vm, "cat /sys/class/misc/hw_random/rng_current"), "virtio_rng.0\n");
+  EXPECT_EQ(Say(*vm, "dd if=/dev/hwrng bs=1024 count=8 2>/dev/null | wc -c"), "8192\n");
+  // The drivers let go of the devices, and take them again.
+  EXPECT_EQ(Say(*vm,
+                "rmmod virtio_blk virtio_rng; modprobe virtio_blk; modprobe virtio_rng; "
+                "dd if=/dev/hwrng bs=1024 count=1 2>/dev/null | wc -c; "
+                "dd if=/dev/vda bs=8 count=1 2>/dev/null"),
+            "1024\nour disk");
+  vm->Kill();
+  EXPECT_EQ(*disk.process().Wait(kPatience), 0) << disk.process().errors();
+  EXPECT_EQ(*rng.process().Wait(kPatience), 0) << rng.process().errors();
+}
+
+}  // namespace
+}  // namespace touchstone
