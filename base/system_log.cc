@@ -7,8 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/scoped_fd.h"
@@ -41,19 +43,31 @@ int Severity(LogLevel level) {
   return LOG_INFO;
 }
 
-// RFC 3164, 4.1, without the host name, as the C library writes to the local daemon.
 void Send(LogLevel level, absl::string_view text) {
+  const std::string line = SystemLogMessage(level, text);
+  send(g_log->socket.get(), line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+char Printable(char byte) {
+  if (byte == '\t') return ' ';
+  return absl::ascii_iscntrl(static_cast<unsigned char>(byte)) ? '?' : byte;
+}
+
+}  // namespace
+
+// RFC 3164, 4.1, without the host name, as the C library writes to the local daemon.
+std::string SystemLogMessage(LogLevel level, absl::string_view text) {
   char when[32] = "";
   const time_t now = time(nullptr);
   tm local = {};
   localtime_r(&now, &local);
   strftime(when, sizeof(when), "%h %e %T", &local);
-  const std::string line = absl::StrCat("<", LOG_USER | Severity(level), ">", when, " ", g_log->tag,
-                                        "[", getpid(), "]: ", text);
-  send(g_log->socket.get(), line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  std::string message =
+      absl::StrCat("<", LOG_USER | Severity(level), ">", when, " ",
+                   g_log == nullptr ? "touchstone" : g_log->tag, "[", getpid(), "]: ", text);
+  std::transform(message.begin(), message.end(), message.begin(), Printable);
+  return message;
 }
-
-}  // namespace
 
 absl::Status StartSystemLog(absl::string_view tag, const std::string& path) {
   sockaddr_un address = {.sun_family = AF_UNIX};

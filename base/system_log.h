@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "base/log.h"
 
 namespace touchstone {
 
@@ -20,6 +21,11 @@ inline constexpr char kSystemLogSocket[] = "/dev/log";
 // Connects to the datagram socket at `path`. At most once that succeeds. Thread-compatible; the
 // lines then come from any thread.
 absl::Status StartSystemLog(absl::string_view tag, const std::string& path = kSystemLogSocket);
+
+// The datagram that brings a line to the system log (RFC 3164, 4.1): severity, time, the tag of
+// StartSystemLog or "touchstone" without one, and `text` with a '?' for each control character but
+// a tab, which becomes a space. Thread-safe once StartSystemLog has returned.
+std::string SystemLogMessage(LogLevel level, absl::string_view text);
 
 }  // namespace touchstone
 

@@ -27,6 +27,14 @@ std::string Receive(const ScopedFd& fd) {
   return size < 0 ? "nothing" : std::string(text, static_cast<size_t>(size));
 }
 
+// Before LinesHaveTheTag, which sets the tag for good.
+TEST(SystemLogTest, MessageIsOneLineOfPrintableCharacters) {
+  EXPECT_THAT(SystemLogMessage(LogLevel::kInfo, "a\tb\n<0>\x1b[0m\x7f \xc3\xa9"),
+              MatchesRegex("<14>[A-Z][a-z][a-z] [ 0-9]+ [0-9:]+ touchstone.[0-9]+.: "
+                           "a b.<0>..0m. \xc3\xa9"));
+  EXPECT_THAT(SystemLogMessage(LogLevel::kInfo, "a\tb\n\x1b"), EndsWith("]: a b??"));
+}
+
 TEST(SystemLogTest, LinesHaveTheTag) {
   char folder[] = "/tmp/logXXXXXX";  // Short: a socket's path is.
   ASSERT_NE(mkdtemp(folder), nullptr);

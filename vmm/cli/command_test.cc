@@ -162,13 +162,6 @@ TEST_F(CommandTest, RefusesOptionsByTheirFate) {
   EXPECT_FALSE(config_.has_value());
 }
 
-TEST_F(CommandTest, RefusesWhatIsNotThereYet) {
-  const int code = Run({"run", "--serial", "type=syslog", "k"});
-
-  EXPECT_EQ(code, 1);
-  EXPECT_EQ(err_, "touchstone: --serial: type=syslog: not implemented yet\n");
-}
-
 TEST_F(CommandTest, DumpCfgWritesWhatFilesAndArgumentsSay) {
   files_["a.json"] = R"({"mem": {"size": 64}, "params": ["a"], "kernel": "k"})";
 

@@ -191,7 +191,6 @@ INSTANTIATE_TEST_SUITE_P(
     Serial, WrongMeanings,
     Values(WrongMeaning{{"--serial=num=5"},
                         "--serial: hardware=serial,num=5: there are 4 serial ports, num is 1 to 4"},
-           WrongMeaning{{"--serial=type=syslog"}, "--serial: type=syslog: not implemented yet"},
            WrongMeaning{{"--serial=type=file"},
                         "--serial: hardware=serial,num=1: type=file needs path="},
            WrongMeaning{{"--serial=path=x"},

@@ -186,7 +186,7 @@ INSTANTIATE_TEST_SUITE_P(
                    "--cpus: key 'num-cores': '4294967296' is not a number from 0 to 4294967295 at "
                    "position 0"},
         RejectCase{{"--serial", "type=stdoot"},
-                   "--serial: key 'type': 'stdoot' is not one of file, stdout, sink, unix, "
+                   "--serial: key 'type': 'stdoot' is not one of file, stdout, sink, syslog, unix, "
                    "unix-stream (did you mean "
                    "stdout?) at position 5"},
         RejectCase{{"--serial", "sink,debugcon-port=65536"},

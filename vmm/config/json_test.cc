@@ -139,7 +139,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{R"({"params": ["a" "b"]})", "line 1: params: expected ',' or ']' but found '\"'"},
         Case{R"({"params": [null]})", "line 1: params[0]: expected a text but found 'null'"},
         Case{"{\"serial\": [{},\n{\"type\": \"fle\"}]}",
-             "line 2: serial[1].type: 'fle' is not one of file, stdout, sink, unix, "
+             "line 2: serial[1].type: 'fle' is not one of file, stdout, sink, syslog, unix, "
              "unix-stream (did you mean file?)"},
         Case{R"({"serial": [{"type": "FILE"}]})", "line 1: serial[0].type: 'FILE' is not one of"},
         Case{R"({"serial": [{"type": 1}]})", "line 1: serial[0].type: expected one of file, "},

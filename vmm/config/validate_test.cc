@@ -148,8 +148,8 @@ INSTANTIATE_TEST_SUITE_P(
            Mistake{"kernel: 'k' serial { hardware: LEGACY_VIRTIO_CONSOLE earlycon: true }",
                    "--serial: hardware=legacy-virtio-console,num=1: earlycon works with "
                    "hardware=serial only"},
-           Mistake{"kernel: 'k' serial { type: SYSLOG }",
-                   "--serial: type=syslog: not implemented yet"},
+           Mistake{"kernel: 'k' serial { type: SYSLOG path: '/l' }",
+                   "--serial: hardware=serial,num=1: path= has no meaning with type=syslog"},
            Mistake{"kernel: 'k' serial { hardware: DEBUGCON debugcon_port: 65536 }",
                    "--serial: debugcon-port=65536 is not a number from 0 to 65535"}));
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/scoped_fd.h"
 #include "base/status.h"
+#include "base/system_log.h"
 #include "devices/platform/serial/fd_sink.h"
 #include "devices/platform/serial/fd_source.h"
 #include "devices/platform/serial/input_buffer.h"
@@ -56,8 +57,32 @@ absl::Status CheckKeys(const SerialConfig& config) {
   return absl::OkStatus();
 }
 
+std::string NameOf(const SerialConfig& config) {
+  return config.has_name() ? config.name() : absl::StrCat("port ", config.num());
+}
+
+// crosvm.md 1.4: a record for each line. It has the name of the port, as those of the machine have
+// that of the module: what a guest writes cannot pass for them.
+std::unique_ptr<UnixDatagramSink> OpenSystemLog(const SerialConfig& config,
+                                                const std::string& path) {
+  // RFC 3164, 4.1: a message has at most 1024 bytes.
+  constexpr size_t kMaxMessage = 1024;
+  constexpr size_t kMinLine = 128;
+  const auto message = [prefix = absl::StrCat(NameOf(config), ": ")](absl::string_view line) {
+    return SystemLogMessage(LogLevel::kInfo, absl::StrCat(prefix, line));
+  };
+  const size_t header = message("").size();
+  const size_t max_line = header + kMinLine < kMaxMessage ? kMaxMessage - header : kMinLine;
+  auto sink = std::make_unique<UnixDatagramSink>(path, max_line, message);
+  if (sink->Connect() == ByteSink::State::kAbsent) {
+    LOG(kWarning, "serial", "%s: there is no system log at %s yet", NameOf(config), path);
+  }
+  return sink;
+}
+
 // Where output goes; null for nowhere. Leaves the stream for an input that shares it in `stream`.
 absl::StatusOr<std::unique_ptr<ByteSink>> OpenSink(const SerialConfig& config,
+                                                   const std::string& log_path,
                                                    std::shared_ptr<UnixStream>& stream) {
   switch (config.type()) {
     case SerialConfig::FILE: {
@@ -77,11 +102,12 @@ absl::StatusOr<std::unique_ptr<ByteSink>> OpenSink(const SerialConfig& config,
         LOG(kWarning, "serial", "nobody listens at %s yet", config.path());
       }
       return std::make_unique<UnixStreamSink>(stream);
+    case SerialConfig::SYSLOG:
+      return OpenSystemLog(config, log_path);
     case SerialConfig::SINK:
-      return std::unique_ptr<ByteSink>();
-    default:
-      return absl::UnimplementedError("serial: this type is not implemented yet");
+      break;
   }
+  return std::unique_ptr<ByteSink>();
 }
 
 // Where input comes from; null for nowhere.
@@ -103,11 +129,11 @@ absl::StatusOr<std::unique_ptr<ByteSource>> OpenSource(const SerialConfig& confi
 }  // namespace
 
 absl::StatusOr<SerialBackend> OpenSerialBackend(const SerialConfig& config, EventLoop& loop,
-                                                Clock& clock) {
+                                                Clock& clock, const std::string& log_path) {
   IgnoreBrokenPipes();
   RETURN_IF_ERROR(CheckKeys(config));
   std::shared_ptr<UnixStream> stream;
-  ASSIGN_OR_RETURN(std::unique_ptr<ByteSink> sink, OpenSink(config, stream));
+  ASSIGN_OR_RETURN(std::unique_ptr<ByteSink> sink, OpenSink(config, log_path, stream));
   ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source, OpenSource(config, std::move(stream)));
 
   SerialBackend backend;
@@ -117,8 +143,7 @@ absl::StatusOr<SerialBackend> OpenSerialBackend(const SerialConfig& config, Even
   if (sink == nullptr) {
     backend.output = std::make_unique<NullOutput>();
   } else {
-    std::string name = config.has_name() ? config.name() : absl::StrCat("port ", config.num());
-    backend.output = std::make_unique<OutputQueue>(loop, clock, std::move(sink), std::move(name));
+    backend.output = std::make_unique<OutputQueue>(loop, clock, std::move(sink), NameOf(config));
   }
   if (config.out_timestamp()) {
     backend.output = std::make_unique<TimestampOutput>(std::move(backend.output), clock);

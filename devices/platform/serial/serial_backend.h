@@ -5,6 +5,7 @@
 //   file         appended to `path`, which is made if missing
 //   stdout       standard output
 //   sink         nowhere
+//   syslog       a message to the system log for each line
 //   unix         a datagram to `path` for each line
 //   unix-stream  the socket `path`, connected anew when it       the same, with input-unix-stream
 //                comes back
@@ -21,10 +22,12 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/event/event_loop.h"
+#include "base/system_log.h"
 #include "base/terminal.h"
 #include "devices/platform/serial/serial.pb.h"
 #include "devices/platform/serial/serial_input.h"
@@ -40,10 +43,12 @@ struct SerialBackend {
   std::unique_ptr<SerialInput> input;
 };
 
-// `loop` and `clock` must outlive the result. Errors name the key and the file. From the first call
-// on, the process ignores SIGPIPE unless it handles it.
+// `loop` and `clock` must outlive the result. `log_path` is the socket of the system log; without a
+// daemon there, a warning says so and the output waits for one. Errors name the key and the file.
+// From the first call on, the process ignores SIGPIPE unless it handles it.
 absl::StatusOr<SerialBackend> OpenSerialBackend(const SerialConfig& config, EventLoop& loop,
-                                                Clock& clock);
+                                                Clock& clock,
+                                                const std::string& log_path = kSystemLogSocket);
 
 }  // namespace touchstone
 

@@ -20,7 +20,9 @@
 namespace touchstone {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 
 absl::Span<const uint8_t> Bytes(absl::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
@@ -53,7 +55,10 @@ class SerialBackendTest : public ::testing::Test {
 
   std::string Path(absl::string_view name) const { return absl::StrCat(folder_, "/", name); }
 
-  absl::StatusOr<SerialBackend> Open() { return OpenSerialBackend(config_, loop_, loop_.clock()); }
+  // The system log is the socket "log".
+  absl::StatusOr<SerialBackend> Open() {
+    return OpenSerialBackend(config_, loop_, loop_.clock(), Path("log"));
+  }
 
   // A socket that `path` names.
   static ScopedFd Bind(const std::string& path, int type) {
@@ -200,6 +205,72 @@ TEST_F(SerialBackendTest, SlowDatagramPeerLosesNothing) {
     EXPECT_EQ(Receive(peer), absl::StrCat("line ", i));
     loop_.Advance(absl::Milliseconds(1));
   }
+}
+
+TEST_F(SerialBackendTest, SystemLogGetsAMessageForEachLine) {
+  const ScopedFd daemon = Bind(Path("log"), SOCK_DGRAM);
+  config_.set_type(SerialConfig::SYSLOG);
+  config_.set_num(3);
+  absl::StatusOr<SerialBackend> backend = Open();
+  ASSERT_TRUE(backend.ok());
+
+  Write(*backend, "Linux version 6\r\n\x1b[1mvcpu: stuck\nunfin");
+
+  EXPECT_THAT(Receive(daemon),
+              MatchesRegex("<14>[A-Z][a-z][a-z] [ 0-9]+ [0-9:]+ touchstone.[0-9]+.: "
+                           "port 3: Linux version 6"));
+  EXPECT_THAT(Receive(daemon), EndsWith("]: port 3: ?[1mvcpu: stuck"));
+  EXPECT_EQ(Receive(daemon), "(nothing)");
+  Write(*backend, "ished\n");
+  EXPECT_THAT(Receive(daemon), EndsWith("]: port 3: unfinished"));
+}
+
+TEST_F(SerialBackendTest, MessageOfTheSystemLogHasNoMoreThan1024Bytes) {
+  const ScopedFd daemon = Bind(Path("log"), SOCK_DGRAM);
+  config_.set_type(SerialConfig::SYSLOG);
+  config_.set_name("guest");
+  const std::string text(3000, 'x');
+  {
+    absl::StatusOr<SerialBackend> backend = Open();
+    ASSERT_TRUE(backend.ok());
+    Write(*backend, text);
+  }
+
+  std::string together;
+  for (std::string message = Receive(daemon); message != "(nothing)"; message = Receive(daemon)) {
+    EXPECT_LE(message.size(), 1024u);
+    const size_t header = message.find("]: guest: ");
+    ASSERT_NE(header, std::string::npos) << message;
+    together += message.substr(header + strlen("]: guest: "));
+  }
+  EXPECT_EQ(together, text);
+}
+
+TEST_F(SerialBackendTest, LongNameLeavesRoomForTheLine) {
+  const ScopedFd daemon = Bind(Path("log"), SOCK_DGRAM);
+  config_.set_type(SerialConfig::SYSLOG);
+  config_.set_name(std::string(2000, 'n'));
+  absl::StatusOr<SerialBackend> backend = Open();
+  ASSERT_TRUE(backend.ok());
+
+  Write(*backend, "text\n");
+
+  EXPECT_THAT(Receive(daemon), EndsWith("n: text"));
+}
+
+TEST_F(SerialBackendTest, OutputWaitsForTheSystemLog) {
+  config_.set_type(SerialConfig::SYSLOG);
+  testing::internal::CaptureStderr();
+  absl::StatusOr<SerialBackend> backend = Open();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr(absl::StrCat("port 1: there is no system log at ", Path("log"), " yet")));
+  ASSERT_TRUE(backend.ok());
+  Write(*backend, "early\n");
+
+  const ScopedFd daemon = Bind(Path("log"), SOCK_DGRAM);
+  loop_.Advance(OutputQueue::kRetryDelay);
+
+  EXPECT_THAT(Receive(daemon), EndsWith("]: port 1: early"));
 }
 
 TEST_F(SerialBackendTest, PathBeyondSocketAddressIsReached) {

@@ -14,7 +14,7 @@ ByteSink::Result UnixDatagramSink::Write(absl::Span<const uint8_t> bytes) {
   for (size_t i = 0; i < bytes.size(); ++i) {
     const char byte = static_cast<char>(bytes[i]);
     if (byte != '\n') line_.push_back(byte);
-    if (byte != '\n' && line_.size() < kMaxLine) continue;
+    if (byte != '\n' && line_.size() < max_line_) continue;
     absl::string_view line = line_;
     if (byte == '\n') absl::ConsumeSuffix(&line, "\r");
     if (const State state = Send(line); state != State::kOpen) {
@@ -31,15 +31,24 @@ void UnixDatagramSink::Finish() {
   if (!line_.empty()) Send(line_);
 }
 
+ByteSink::State UnixDatagramSink::Connect() {
+  if (socket_.valid()) return State::kOpen;
+  absl::StatusOr<ScopedFd> socket = ConnectUnix(path_, SOCK_DGRAM);
+  if (!socket.ok()) {
+    if (MayConnectLater(socket.status())) return State::kAbsent;
+    LOG(kError, "serial", "%s; its output is dropped from here on", socket.status().message());
+    return State::kGone;
+  }
+  socket_ = *std::move(socket);
+  return State::kOpen;
+}
+
 ByteSink::State UnixDatagramSink::Send(absl::string_view line) {
-  if (!socket_.valid()) {
-    absl::StatusOr<ScopedFd> socket = ConnectUnix(path_, SOCK_DGRAM);
-    if (!socket.ok()) {
-      if (MayConnectLater(socket.status())) return State::kAbsent;
-      LOG(kError, "serial", "%s; its output is dropped from here on", socket.status().message());
-      return State::kGone;
-    }
-    socket_ = *std::move(socket);
+  if (const State state = Connect(); state != State::kOpen) return state;
+  std::string message;
+  if (message_) {
+    message = message_(line);
+    line = message;
   }
   if (send(socket_.get(), line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
     if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS) return State::kFull;
