@@ -148,7 +148,7 @@ TEST_F(GdbSessionTest, AllRegistersAtOnce) {
 TEST_F(GdbSessionTest, MemoryIsReadAndWritten) {
   EXPECT_EQ(Ask("M100,3:010203"), "OK");
   EXPECT_EQ(Ask("m100,4"), "01020300");
-  EXPECT_EQ(Ask(absl::string_view("X200,2:\x7d\x01", 11)), "E16");
+  EXPECT_EQ(Ask("X200,2:abc"), "E16");
   EXPECT_EQ(Ask("X200,2:}#"), "OK");
   EXPECT_EQ(Ask("m200,2"), "7d23");
   EXPECT_EQ(Ask("mfff0,20"), "00000000000000000000000000000000");

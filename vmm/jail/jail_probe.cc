@@ -168,7 +168,10 @@ std::string Try(absl::string_view attempt) {
   if (attempt == "code") return Outcome(MapCode());
   if (attempt == "tty") return Outcome(syscall(SYS_ioctl, 0, 0x5412 /* TIOCSTI */, &byte));
   if (attempt == "handler") return signal(SIGSYS, SIG_IGN) == SIG_ERR ? "refused" : "ok";
-  if (attempt == "abort") std::abort();
+  if (attempt == "abort") {
+    signal(SIGABRT, SIG_DFL);  // Sanitizers have a handler.
+    std::abort();
+  }
   if (attempt == "crash") __builtin_trap();
   if (attempt == "sleep") pause();
   if (attempt == "wait") return Outcome(read(0, &byte, 1));
