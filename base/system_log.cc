@@ -1,20 +1,19 @@
 #include "base/system_log.h"
 
-#include <errno.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/scoped_fd.h"
 #include "base/status.h"
+#include "base/unix_socket.h"
 
 namespace touchstone {
 namespace {
@@ -70,16 +69,7 @@ std::string SystemLogMessage(LogLevel level, absl::string_view text) {
 }
 
 absl::Status StartSystemLog(absl::string_view tag, const std::string& path) {
-  sockaddr_un address = {.sun_family = AF_UNIX};
-  if (path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is too long for a socket"));
-  }
-  memcpy(address.sun_path, path.data(), path.size());
-  ScopedFd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return ErrnoStatus(errno, "socket");
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return ErrnoStatus(errno, path);
-  }
+  ASSIGN_OR_RETURN(ScopedFd fd, ConnectUnix(path, SOCK_DGRAM));
   g_log = new SystemLog{std::move(fd), std::string(tag)};
   SetLogCopy(Send);
   return absl::OkStatus();
