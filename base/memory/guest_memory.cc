@@ -104,7 +104,7 @@ absl::StatusOr<ScopedFd> CreateMemfd(uint64_t size) {
   return fd;
 }
 
-absl::Status CheckFile(const GuestMemory::FileSpec& file) {
+absl::Status CheckFile(const GuestMemory::RegionSpec& file) {
   struct stat status;
   if (fstat(file.fd, &status) != 0) return ErrnoStatus(errno, "fstat of guest memory");
   const char* fault = nullptr;
@@ -180,17 +180,10 @@ absl::StatusOr<GuestMemory> GuestMemory::Create(absl::Span<const RegionSpec> reg
   return GuestMemory(std::move(table));
 }
 
-absl::StatusOr<GuestMemory> GuestMemory::MapFiles(absl::Span<const FileSpec> files) {
-  std::vector<FileSpec> sorted(files.begin(), files.end());
-  std::sort(sorted.begin(), sorted.end(),
-            [](const FileSpec& a, const FileSpec& b) { return a.start < b.start; });
-  std::vector<RegionSpec> specs;
-  for (const FileSpec& file : sorted) {
-    specs.push_back({file.start, file.size});
-  }
-  RETURN_IF_ERROR(CheckSpecs(specs).status());
+absl::StatusOr<GuestMemory> GuestMemory::MapFiles(absl::Span<const RegionSpec> files) {
+  ASSIGN_OR_RETURN(const std::vector<RegionSpec> sorted, CheckSpecs(files));
   auto table = std::make_shared<Table>();
-  for (const FileSpec& file : sorted) {
+  for (const RegionSpec& file : sorted) {
     RETURN_IF_ERROR(CheckFile(file));
     ScopedFd fd(fcntl(file.fd, F_DUPFD_CLOEXEC, 0));
     if (!fd.valid()) return ErrnoStatus(errno, "dup of guest memory");

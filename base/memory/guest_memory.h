@@ -46,8 +46,8 @@ class GuestMemory {
     uint64_t size = 0;
     // A file to map there, shared, from `file_offset` on (a multiple of kGuestPageSize) instead of
     // what Options say; borrowed during Create. Cut shorter later, it is SIGBUS for who touches it.
-    int fd = -1;
     uint64_t file_offset = 0;
+    int fd = -1;
   };
 
   enum class Backing {
@@ -65,15 +65,6 @@ class GuestMemory {
     bool huge_pages = true;
     // Gives each region a dirty bitmap that writes through this class mark.
     bool track_dirty = false;
-  };
-
-  // A piece of a file that somebody else made, and where the guest sees it. All but the descriptor
-  // are multiples of kGuestPageSize.
-  struct FileSpec {
-    GuestAddress start{};
-    uint64_t size = 0;
-    uint64_t file_offset = 0;
-    int fd = -1;
   };
 
   struct Region {
@@ -97,10 +88,11 @@ class GuestMemory {
   static absl::StatusOr<GuestMemory> Create(absl::Span<const RegionSpec> regions,
                                             const Options& options);
 
-  // Maps memory that another process made, who is not trusted. The descriptors are duplicated.
+  // Maps memory that another process made, who is not trusted. All regions have a descriptor, which
+  // is duplicated.
   // InvalidArgument also when a piece is not all in its file, or that is no regular file. A file
   // that is cut short later reads as zeros from there on (truncation_guard.h).
-  static absl::StatusOr<GuestMemory> MapFiles(absl::Span<const FileSpec> files);
+  static absl::StatusOr<GuestMemory> MapFiles(absl::Span<const RegionSpec> files);
 
   // No memory at all: every access is OutOfRange.
   GuestMemory();

@@ -17,7 +17,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-using File = GuestMemory::FileSpec;
+using File = GuestMemory::RegionSpec;
 
 constexpr uint64_t kPage = kGuestPageSize;
 

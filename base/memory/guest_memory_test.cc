@@ -510,7 +510,7 @@ TEST(GuestMemoryFileTest, RegionMayBeAFile) {
 
   const absl::StatusOr<GuestMemory> memory = GuestMemory::Create(
       {{GuestAddress{0}, 4096},
-       {.start = GuestAddress{0x10000}, .size = 8192, .fd = file.get(), .file_offset = 4096}},
+       {.start = GuestAddress{0x10000}, .size = 8192, .file_offset = 4096, .fd = file.get()}},
       {});
 
   ASSERT_TRUE(memory.ok()) << memory.status();

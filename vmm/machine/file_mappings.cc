@@ -92,7 +92,7 @@ absl::StatusOr<std::vector<FileMemory>> OpenFileMemory(const RunConfig& config) 
     if (!fd.ok()) return Annotate(fd.status(), "--file-backed-mapping");
     const MemoryRange place = RangeOf(mapping);
     const GuestMemory::RegionSpec spec = {
-        .start = place.start, .size = place.size, .fd = fd->get(), .file_offset = mapping.offset()};
+        .start = place.start, .size = place.size, .file_offset = mapping.offset(), .fd = fd->get()};
     memories.push_back({.fd = *std::move(fd), .spec = spec});
   }
   return memories;

@@ -64,7 +64,7 @@ absl::Status VhostUserMemoryTable::Replace(std::vector<Entry> entries) {
     return absl::InvalidArgumentError(absl::StrCat("more than ", kMaxRegions, " memory regions"));
   }
   uint64_t bytes = 0;
-  std::vector<GuestMemory::FileSpec> files;
+  std::vector<GuestMemory::RegionSpec> files;
   for (size_t i = 0; i < entries.size(); ++i) {
     const VhostUserMemoryRegion& region = entries[i].region;
     RETURN_IF_ERROR(CheckUserRange(region));
