@@ -194,9 +194,7 @@ absl::Status AddVsock(const VirtioSurroundings& machine, Parts& parts) {
 absl::Status AddVhostUsers(const VirtioSurroundings& machine, Parts& parts) {
   for (const VhostUserEntry& entry : VhostUserEntries(machine.config)) {
     VirtioPart part = {.name = entry.name};
-    if (entry.config.has_pci_address()) {
-      ASSIGN_OR_RETURN(part.address, PciAddress::Parse(entry.config.pci_address()));
-    }
+    RETURN_IF_ERROR(SetAddress(entry.config, "--vhost-user", part));
     ASSIGN_OR_RETURN(
         part.device,
         OpenVhostUser(entry, machine.config.vhost_user_connect_timeout_ms(), *machine.host.loop));
