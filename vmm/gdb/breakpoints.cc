@@ -12,9 +12,6 @@
 namespace touchstone {
 namespace {
 
-// SDM vol. 2, INT n/INTO/INT3/INT1.
-constexpr uint8_t kInt3 = 0xCC;
-
 void Poke(const GuestMemory& memory, GuestAddress place, uint8_t byte) {
   if (absl::Status status = memory.Write(place, {&byte, 1}); !status.ok()) {
     LOG(kWarning, "gdb", "breakpoint at 0x%x: %s", Raw(place), std::string(status.message()));

@@ -23,6 +23,9 @@
 
 namespace touchstone {
 
+// SDM vol. 2, INT n/INTO/INT3/INT1.
+inline constexpr uint8_t kInt3 = 0xCC;
+
 class GdbBreakpoints {
  public:
   using Kind = DebugControl::Breakpoint::Kind;

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "vmm/gdb/breakpoints.h"
 #include "vmm/gdb/virtual_memory.h"
 
 namespace touchstone {
@@ -15,7 +16,6 @@ using Reason = GdbStop::Reason;
 
 // SDM vol. 3, 6.15: the breakpoint exception, and what DR6 says of a debug exception (17.2.3).
 constexpr uint32_t kBreakpointException = 3;
-constexpr uint8_t kInt3 = 0xCC;
 constexpr uint64_t kDr6Step = 1 << 14;
 
 Reason ReasonOf(DebugControl::Breakpoint::Kind kind) {
