@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/clock.h"
 #include "base/status.h"
 
@@ -39,9 +40,23 @@ absl::StatusOr<std::unique_ptr<MonitorProcess>> MonitorProcess::Start(
 }
 
 MonitorProcess::~MonitorProcess() {
+  if (pid_ < 0) return;
   kill(pid_, SIGKILL);
   while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
+}
+
+absl::Status MonitorProcess::Terminate(absl::Duration limit) {
+  const absl::Duration deadline = SystemClock().Monotonic() + limit;
+  kill(pid_, SIGTERM);
+  while (waitpid(pid_, nullptr, WNOHANG) == 0) {
+    if (SystemClock().Monotonic() > deadline) {
+      return absl::DeadlineExceededError(absl::StrCat("process ", pid_, " does not end"));
+    }
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  pid_ = -1;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> MonitorProcess::AwaitLine(absl::string_view prefix,

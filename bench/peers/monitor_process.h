@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -28,7 +29,7 @@ class MonitorProcess {
   // error left where it is. The guest's serial port is its standard output.
   static absl::StatusOr<std::unique_ptr<MonitorProcess>> Start(
       const std::vector<std::string>& command);
-  // Kills it.
+  // Kills it, if it was not terminated.
   ~MonitorProcess();
   MonitorProcess(const MonitorProcess&) = delete;
   MonitorProcess& operator=(const MonitorProcess&) = delete;
@@ -37,12 +38,16 @@ class MonitorProcess {
   // it are dropped. An error has them all, when the output ended or the time is up.
   absl::StatusOr<std::string> AwaitLine(absl::string_view prefix, absl::Duration limit);
 
+  // Asks it to end (SIGTERM) and waits for that; DeadlineExceeded when it does not.
+  absl::Status Terminate(absl::Duration limit);
+
+  // REQUIRES: it was not terminated.
   [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:
   MonitorProcess(pid_t pid, ScopedFd output) : pid_(pid), output_(std::move(output)) {}
 
-  const pid_t pid_;
+  pid_t pid_;  // -1: gone.
   const ScopedFd output_;
   std::string unread_;
 };

@@ -39,6 +39,17 @@ TEST(MonitorProcessTest, PatienceEndsAndTheProcessWithIt) {
   EXPECT_NE(kill(pid, 0), 0);
 }
 
+TEST(MonitorProcessTest, TerminateLetsItEndInOrder) {
+  const auto monitor = MonitorProcess::Start(
+      {"sh", "-c", "trap 'echo orderly; exit' TERM; echo up; while :; do sleep 0.01; done"});
+  ASSERT_TRUE(monitor.ok()) << monitor.status();
+  ASSERT_TRUE((*monitor)->AwaitLine("up", absl::Seconds(20)).ok());
+
+  EXPECT_TRUE((*monitor)->Terminate(absl::Seconds(20)).ok());
+
+  EXPECT_TRUE((*monitor)->AwaitLine("orderly", absl::Seconds(20)).ok());
+}
+
 TEST(MonitorProcessTest, AMissingCommandIsAnError) {
   EXPECT_EQ(MonitorProcess::Start({"/no/such/command"}).status().code(),
             absl::StatusCode::kNotFound);

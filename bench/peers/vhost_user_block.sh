@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# See vhost_user_block.cc.
+exec bench/peers/vhost_user_block_main vmm/touchstone "$@"
