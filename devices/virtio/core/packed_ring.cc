@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -15,6 +16,11 @@ namespace {
 // Event suppression structures (Virtio 1.2, 2.8.14): one aligned dword.
 constexpr uint32_t kEventSize = 4;
 constexpr uint16_t kEventWrap = 1 << 15;  // Of the offset word.
+
+// Of a chain. Virtio 1.2, 2.8.8: an indirect descriptor is.
+bool IsLast(const PackedDescriptor& descriptor) {
+  return (descriptor.flags & (kDescriptorNext | kDescriptorIndirect)) != kDescriptorNext;
+}
 
 constexpr uint32_t Event(uint16_t offset, uint16_t flags) { return offset | uint32_t{flags} << 16; }
 
@@ -62,31 +68,74 @@ const char* PackedRing::TakeLong(const GuestMemory& memory, PackedDescriptor des
   ChainBuilder chain(slot);
   const uint32_t size = this->size();
   uint32_t index = position_.available;
+  if (inflight_ != nullptr) inflight_->Begin();
   for (uint32_t entries = 1; entries <= size; ++entries) {
-    const uint16_t flags = descriptor.flags;
-    const bool write = (flags & kDescriptorWrite) != 0;
-    const char* error = nullptr;
-    const bool last = (flags & (kDescriptorNext | kDescriptorIndirect)) != kDescriptorNext;
-    if ((flags & kDescriptorIndirect) != 0) {
-      error = TakeIndirect(memory, descriptor, entries - 1, chain);
-    } else if (last) {
-      error = chain.AppendLast(descriptor.address, descriptor.length, write);
-    } else {
-      error = chain.Append(descriptor.address, descriptor.length, write);
-    }
+    if (inflight_ != nullptr) inflight_->Append(descriptor);
+    const char* const error = Add(memory, descriptor, entries - 1, chain);
     if (error != nullptr) return error;
     // Virtio 1.2, 2.8.6: the id of a list is that of its last descriptor.
-    if (last) return Taken(slot, descriptor.id, entries);
+    if (IsLast(descriptor)) return Taken(slot, descriptor.id, entries);
     if (++index == size) index = 0;
     descriptor = descriptors_.Read(index);
   }
   return "a chain has more descriptors than the queue";
 }
 
+const char* PackedRing::Add(const GuestMemory& memory, const PackedDescriptor& descriptor,
+                            uint32_t count, ChainBuilder& chain) const {
+  const uint16_t flags = descriptor.flags;
+  if ((flags & kDescriptorIndirect) != 0) return TakeIndirect(memory, descriptor, count, chain);
+  const bool write = (flags & kDescriptorWrite) != 0;
+  return IsLast(descriptor) ? chain.AppendLast(descriptor.address, descriptor.length, write)
+                            : chain.Append(descriptor.address, descriptor.length, write);
+}
+
+void PackedRing::Track(PackedInflight inflight) {
+  resubmit_.assign(std::make_move_iterator(inflight.chains().rbegin()),
+                   std::make_move_iterator(inflight.chains().rend()));
+  for (const PackedInflight::Chain& chain : resubmit_) {
+    entries_in_flight_ += static_cast<uint32_t>(chain.descriptors.size());
+    ids_in_flight_[chain.id / 64] |= IdBit(chain.id);
+  }
+  inflight_ = std::make_unique<PackedInflight>(std::move(inflight));
+}
+
+const char* PackedRing::Resubmit(const GuestMemory& memory, ChainSlot& slot) {
+  const PackedInflight::Chain& chain = resubmitted_.emplace_back(std::move(resubmit_.back()));
+  resubmit_.pop_back();
+  ChainBuilder builder(slot);
+  for (uint32_t i = 0; i < chain.descriptors.size(); ++i) {
+    const bool last = i + 1 == chain.descriptors.size();
+    if (IsLast(chain.descriptors[i]) != last) return "a chain in flight is not whole";
+    const char* const error = Add(memory, chain.descriptors[i], i, builder);
+    if (error != nullptr) return error;
+  }
+  slot.id = chain.id;
+  slot.ring_descriptors = static_cast<uint16_t>(chain.descriptors.size());
+  return nullptr;
+}
+
+std::vector<PackedInflight::Chain>::iterator PackedRing::FindResubmitted(uint16_t id) {
+  return std::find_if(resubmitted_.begin(), resubmitted_.end(),
+                      [id](const PackedInflight::Chain& chain) { return chain.id == id; });
+}
+
+void PackedRing::NotePut(uint16_t id) {
+  if (const auto chain = FindResubmitted(id); chain != resubmitted_.end()) {
+    resubmitted_.erase(chain);
+  }
+  inflight_->Put(id, position_);
+}
+
+void PackedRing::NoteReturned(absl::Span<ChainSlot* const> slots) {
+  for (const ChainSlot* const slot : slots) inflight_->Done(slot->id);
+  inflight_->Commit();
+}
+
 // Virtio 1.2, 2.8.8: the table is an array of packed descriptors, used from the first to the last;
 // of their flags only WRITE means something.
 const char* PackedRing::TakeIndirect(const GuestMemory& memory, PackedDescriptor table,
-                                     uint32_t count, ChainBuilder chain) const {
+                                     uint32_t count, ChainBuilder& chain) const {
   // Virtio 1.2, 2.8.19: the flag needs the feature, and excludes NEXT.
   if (!indirect_) return "an indirect descriptor, which was not negotiated";
   if ((table.flags & kDescriptorNext) != 0) return "an indirect descriptor is not the last";
@@ -113,7 +162,13 @@ const char* PackedRing::TakeIndirect(const GuestMemory& memory, PackedDescriptor
 }
 
 void PackedRing::Untake(const ChainSlot& slot) {
+  if (const auto chain = FindResubmitted(slot.id); chain != resubmitted_.end()) {
+    resubmit_.push_back(std::move(*chain));
+    resubmitted_.erase(chain);
+    return;
+  }
   const uint32_t entries = slot.ring_descriptors;
+  if (inflight_ != nullptr) inflight_->Untake(slot.id);
   Forget(slot);
   uint32_t before = position_.available;
   if (before < entries) {
@@ -132,6 +187,7 @@ void PackedRing::ReturnAll(absl::Span<ChainSlot* const> slots) {
   }
   // Release: as in Return, and the others are visible before the first.
   Put(first, std::memory_order_release);
+  if (inflight_ != nullptr) NoteReturned(slots);
 }
 
 void PackedRing::EnableKicks() {

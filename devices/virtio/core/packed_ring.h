@@ -12,15 +12,19 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/memory/guest_array.h"
 #include "base/memory/guest_memory.h"
 #include "base/memory/guest_window.h"
 #include "devices/virtio/core/chain_slot.h"
+#include "devices/virtio/core/packed_inflight.h"
 #include "devices/virtio/core/queue_layout.h"
 
 namespace touchstone {
@@ -39,16 +43,21 @@ class PackedRing {
   static absl::StatusOr<PackedRing> Create(const GuestMemory& memory, const QueueLayout& layout,
                                            uint64_t features, const QueuePosition& position);
 
+  void Track(PackedInflight inflight);
+  [[nodiscard]] bool may_resubmit() const { return !resubmit_.empty(); }
+  const char* Resubmit(const GuestMemory& memory, ChainSlot& slot);
+
   ABSL_ATTRIBUTE_ALWAYS_INLINE bool HasNext(const char*& error) const;
   PackedDescriptor ReadFirst(ChainSlot& /*slot*/, const char*& /*error*/) {
     return descriptors_.Read(position_.available);
   }
   ABSL_ATTRIBUTE_ALWAYS_INLINE const char* EndSingle(PackedDescriptor first, ChainSlot& slot) {
+    if (ABSL_PREDICT_FALSE(inflight_ != nullptr)) NoteSingle(first);
     return Taken(slot, first.id, 1);
   }
   const char* TakeLong(const GuestMemory& memory, PackedDescriptor descriptor, ChainSlot& slot);
   void Untake(const ChainSlot& slot);
-  ABSL_ATTRIBUTE_ALWAYS_INLINE void Return(const ChainSlot& slot);
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void Return(ChainSlot& slot);
   void ReturnAll(absl::Span<ChainSlot* const> slots);
 
   void EnableKicks();
@@ -74,6 +83,21 @@ class PackedRing {
     table_.Store<uint64_t>(used.index * kDescriptorSize + kPackedLengthIdFlags, used.value, order);
   }
   static uint64_t IdBit(uint16_t id) { return uint64_t{1} << id % 64; }
+  [[clang::preserve_most]] ABSL_ATTRIBUTE_NOINLINE void NoteSingle(const PackedDescriptor& first) {
+    inflight_->Begin();
+    inflight_->Append(first);
+  }
+  [[clang::preserve_most]] ABSL_ATTRIBUTE_NOINLINE void NoteTaken(uint16_t id) {
+    inflight_->Take(id);
+  }
+  [[clang::preserve_most]] ABSL_ATTRIBUTE_NOINLINE void NotePut(uint16_t id);
+  [[clang::preserve_most]] ABSL_ATTRIBUTE_NOINLINE void NoteReturned(
+      absl::Span<ChainSlot* const> slots);
+  std::vector<PackedInflight::Chain>::iterator FindResubmitted(uint16_t id);
+  // A descriptor of a chain goes into the slot. Returns what is wrong, or null; `count` came
+  // before.
+  const char* Add(const GuestMemory& memory, const PackedDescriptor& descriptor, uint32_t count,
+                  ChainBuilder& chain) const;
   // The chain has this id and took that many entries of the ring.
   ABSL_ATTRIBUTE_ALWAYS_INLINE const char* Taken(ChainSlot& slot, uint16_t id, uint32_t entries);
   // It is not in flight any more.
@@ -82,7 +106,7 @@ class PackedRing {
     ids_in_flight_[slot.id / 64] &= ~IdBit(slot.id);
   }
   const char* TakeIndirect(const GuestMemory& memory, PackedDescriptor table, uint32_t count,
-                           ChainBuilder chain) const;
+                           ChainBuilder& chain) const;
 
   bool event_index_;
   bool indirect_;
@@ -95,6 +119,10 @@ class PackedRing {
   GuestWindow device_;
   // A bit for each id, whatever the size: ids are opaque to the device (Virtio 1.2, 2.8.5).
   std::vector<uint64_t> ids_in_flight_;
+  // Null when chains are not tracked.
+  std::unique_ptr<PackedInflight> inflight_;
+  std::vector<PackedInflight::Chain> resubmit_;     // The oldest last.
+  std::vector<PackedInflight::Chain> resubmitted_;  // And not returned.
 };
 
 // --- The path of every chain, in the header so that it becomes one function of the queue.
@@ -125,6 +153,7 @@ inline const char* PackedRing::Taken(ChainSlot& slot, uint16_t id, uint32_t entr
     position_.available_wrap = !position_.available_wrap;
   }
   position_.available = static_cast<uint16_t>(next);
+  if (ABSL_PREDICT_FALSE(inflight_ != nullptr)) NoteTaken(id);
   return nullptr;
 }
 
@@ -145,13 +174,18 @@ inline PackedRing::UsedDescriptor PackedRing::NextUsed(const ChainSlot& slot) {
     position_.used_wrap = !position_.used_wrap;
   }
   position_.used = static_cast<uint16_t>(next);
+  if (ABSL_PREDICT_FALSE(inflight_ != nullptr)) NotePut(slot.id);
   return used;
 }
 
-inline void PackedRing::Return(const ChainSlot& slot) {
+inline void PackedRing::Return(ChainSlot& slot) {
   // Release: what was written into the buffers is visible before the descriptor is used. Length, id
   // and flags go in one store, so that none is seen without the others.
   Put(NextUsed(slot), std::memory_order_release);
+  if (ABSL_PREDICT_FALSE(inflight_ != nullptr)) {
+    ChainSlot* const returned = &slot;
+    NoteReturned({&returned, 1});
+  }
 }
 
 }  // namespace touchstone

@@ -52,12 +52,30 @@ ChainSlot* QueueCore::TakeLong(RingType& ring, typename RingType::Descriptor fir
   if (const char* error = ring.TakeLong(memory_, first, *slot); error != nullptr) {
     return Break(error);
   }
-  if (slot->overflows()) {
-    if (descriptors_in_flight_ + slot->count > kMaxDescriptorsInFlight) {
-      return Break("the chains in flight have too many descriptors");
-    }
-    descriptors_in_flight_ += slot->count;
+  if (!CountDescriptors(*slot)) return Break("the chains in flight have too many descriptors");
+  return Claim(slot);
+}
+
+bool QueueCore::CountDescriptors(const ChainSlot& slot) {
+  if (!slot.overflows()) return true;
+  if (descriptors_in_flight_ + slot.count > kMaxDescriptorsInFlight) return false;
+  descriptors_in_flight_ += slot.count;
+  return true;
+}
+
+ChainSlot* QueueCore::TakeIrregular() {
+  if (error_ != nullptr) return nullptr;
+  if (free_ == nullptr && !MakeSlots()) {
+    return Break("more chains are in flight than the queue has entries");
   }
+  ChainSlot* const slot = free_;
+  const char* const error = WithRing([&](auto& ring) {
+    const char* const wrong = ring.Resubmit(memory_, *slot);
+    irregular_ = ring.may_resubmit();
+    return wrong;
+  });
+  if (error != nullptr) return Break(error);
+  if (!CountDescriptors(*slot)) return Break("the chains in flight have too many descriptors");
   return Claim(slot);
 }
 
@@ -72,6 +90,7 @@ template ChainSlot* QueueCore::TakeFrom(PackedRing& ring);
 
 ChainSlot* QueueCore::Break(const char* error) {
   error_ = error;
+  irregular_ = true;
   return nullptr;
 }
 
@@ -99,7 +118,10 @@ void QueueCore::CompleteAbandoned(ChainSlot* slot) {
 }
 
 void QueueCore::PutBack(ChainSlot* slot) {
-  WithRing([slot](auto& ring) { ring.Untake(*slot); });
+  WithRing([this, slot](auto& ring) {
+    ring.Untake(*slot);
+    irregular_ |= ring.may_resubmit();
+  });
   --stats_.popped;
   Free(slot);
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
 #include "base/memory/guest_memory.h"
@@ -48,9 +49,21 @@ class QueueCore {
 
   // The next chain, now in flight; null when there is none or the queue is broken.
   ChainSlot* Take() {
-    if (error_ != nullptr) return nullptr;
+    if (ABSL_PREDICT_FALSE(irregular_)) return TakeIrregular();
     return WithRing([this](auto& ring) { return TakeFrom(ring); });
   }
+  // Chains are tracked from now on, and those that were in flight come first. REQUIRES: nothing was
+  // taken; the inflight region is that of the kind of ring.
+  template <typename Inflight>
+  void Track(Inflight inflight) {
+    WithRing([&](auto& ring) {
+      if constexpr (requires { ring.Track(std::move(inflight)); }) {
+        ring.Track(std::move(inflight));
+        irregular_ = ring.may_resubmit();
+      }
+    });
+  }
+  [[nodiscard]] bool may_resubmit() const { return irregular_ && error_ == nullptr; }
   // Gives a chain back to the driver, and its slot back to us. Deletes this when it was the last
   // thing that kept it.
   void Complete(ChainSlot* slot);
@@ -78,6 +91,9 @@ class QueueCore {
   ABSL_ATTRIBUTE_NOINLINE ChainSlot* TakeLong(RingType& ring, typename RingType::Descriptor first,
                                               ChainSlot* slot);
   ChainSlot* Claim(ChainSlot* slot);
+  ABSL_ATTRIBUTE_NOINLINE ChainSlot* TakeIrregular();
+  // Counts the descriptors of a long chain; false when there are too many.
+  bool CountDescriptors(const ChainSlot& slot);
   template <typename RingType>
   ABSL_ATTRIBUTE_NOINLINE ChainSlot* TakeWithMoreSlots(RingType& ring);
   // False when there are as many as the queue has entries.
@@ -89,6 +105,7 @@ class QueueCore {
   const GuestMemory memory_;
   Ring ring_;
   const char* error_ = nullptr;  // What is wrong with the queue.
+  bool irregular_ = false;       // That, or chains of a process before us are to be taken again.
   bool abandoned_ = false;
   uint32_t descriptors_in_flight_ = 0;  // Of chains that overflow their slot.
   ChainSlot* free_ = nullptr;           // The slot used last is taken first: it is in the cache.

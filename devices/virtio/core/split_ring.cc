@@ -57,6 +57,25 @@ SplitRing::SplitRing(uint64_t features, const QueuePosition& position, Descripto
       device_(std::move(device)),
       in_flight_(size()) {}
 
+void SplitRing::Track(SplitInflight inflight) {
+  resubmit_.assign(inflight.heads().rbegin(), inflight.heads().rend());
+  for (const uint16_t head : resubmit_) in_flight_[head] = kResubmitted;
+  inflight_ = std::make_unique<SplitInflight>(std::move(inflight));
+}
+
+const char* SplitRing::Resubmit(const GuestMemory& memory, ChainSlot& slot) {
+  slot.id = resubmit_.back();
+  resubmit_.pop_back();
+  return TakeLong(memory, descriptors_.Read(slot.id), slot);
+}
+
+void SplitRing::Untake(const ChainSlot& slot) {
+  if (in_flight_[slot.id] == kResubmitted) return resubmit_.push_back(slot.id);
+  --next_available_;
+  in_flight_[slot.id] = 0;
+  if (inflight_ != nullptr) inflight_->Untake(slot.id);
+}
+
 const char* SplitRing::TakeLong(const GuestMemory& memory, SplitDescriptor descriptor,
                                 ChainSlot& slot) {
   ChainBuilder chain(slot);
@@ -120,6 +139,8 @@ const char* SplitRing::TakeIndirect(const GuestMemory& memory, SplitDescriptor t
 void SplitRing::ReturnAll(absl::Span<ChainSlot* const> slots) {
   for (const ChainSlot* const slot : slots) PutUsed(*slot);
   PublishUsed();
+  if (inflight_ == nullptr) return;
+  for (const ChainSlot* const slot : slots) NoteReturned(*slot);
 }
 
 void SplitRing::EnableKicks() {

@@ -9,9 +9,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/endian.h"
@@ -20,6 +23,7 @@
 #include "base/memory/guest_window.h"
 #include "devices/virtio/core/chain_slot.h"
 #include "devices/virtio/core/queue_layout.h"
+#include "devices/virtio/core/split_inflight.h"
 
 namespace touchstone {
 
@@ -45,6 +49,13 @@ class SplitRing {
   static absl::StatusOr<SplitRing> Create(const GuestMemory& memory, const QueueLayout& layout,
                                           uint64_t features, const QueuePosition& position);
 
+  // Chains are tracked from now on, and those that were in flight are taken once more: by Resubmit,
+  // before all others. REQUIRES: nothing is in flight, and the ring is at inflight.position().
+  void Track(SplitInflight inflight);
+  [[nodiscard]] bool may_resubmit() const { return !resubmit_.empty(); }
+  // As TakeLong, for the oldest of them. REQUIRES: may_resubmit().
+  const char* Resubmit(const GuestMemory& memory, ChainSlot& slot);
+
   // True when a chain is available. Sets `error` when the driver's index makes no sense.
   ABSL_ATTRIBUTE_ALWAYS_INLINE bool HasNext(const char*& error);
   // Takes the next chain, which HasNext found: its first descriptor is copied here. Sets `error`
@@ -56,14 +67,12 @@ class SplitRing {
   // wrong with it, or null.
   const char* TakeLong(const GuestMemory& memory, SplitDescriptor descriptor, ChainSlot& slot);
   // Takes back the last Take.
-  void Untake(const ChainSlot& slot) {
-    --next_available_;
-    in_flight_[slot.id] = 0;
-  }
+  void Untake(const ChainSlot& slot);
   // Returns a chain that Take copied.
   ABSL_ATTRIBUTE_ALWAYS_INLINE void Return(const ChainSlot& slot) {
     PutUsed(slot);
     PublishUsed();
+    if (ABSL_PREDICT_FALSE(inflight_ != nullptr)) NoteReturned(slot);
   }
   // Returns several, of which the driver sees all or none.
   void ReturnAll(absl::Span<ChainSlot* const> slots);
@@ -78,6 +87,9 @@ class SplitRing {
 
  private:
   static constexpr const char* kBeyondTable = "a descriptor index is beyond the end of the table";
+  // Of a head.
+  static constexpr uint8_t kTaken = 1;
+  static constexpr uint8_t kResubmitted = 2;
 
   using Descriptors = GuestArray<SplitDescriptor, kDescriptorSize>;
   using Available = GuestArray<uint16_t>;
@@ -88,6 +100,16 @@ class SplitRing {
   [[nodiscard]] uint32_t size() const { return descriptors_.count(); }
   void PutUsed(const ChainSlot& slot);
   void PublishUsed();
+  [[clang::preserve_most]] ABSL_ATTRIBUTE_NOINLINE void NoteTaken(uint16_t head) {
+    inflight_->Take(head);
+  }
+  [[clang::preserve_most]] ABSL_ATTRIBUTE_NOINLINE void NotePut(uint16_t head) {
+    inflight_->Put(head);
+  }
+  [[clang::preserve_most]] ABSL_ATTRIBUTE_NOINLINE void NoteReturned(const ChainSlot& slot) {
+    inflight_->Done(slot.id);
+    inflight_->SetUsed(next_used_);
+  }
   const char* TakeIndirect(const GuestMemory& memory, SplitDescriptor table, uint32_t count,
                            ChainBuilder chain) const;
 
@@ -102,7 +124,9 @@ class SplitRing {
   Used used_;
   GuestWindow driver_;
   GuestWindow device_;
-  std::vector<uint8_t> in_flight_;  // Whether the chain of this head is.
+  std::vector<uint8_t> in_flight_;           // Whether the chain of this head is, and how it came.
+  std::unique_ptr<SplitInflight> inflight_;  // Null when they are not tracked.
+  std::vector<uint16_t> resubmit_;           // Heads, the oldest last.
 };
 
 // --- The path of every chain, in the header so that it becomes one function of the queue.
@@ -133,12 +157,14 @@ inline SplitDescriptor SplitRing::ReadFirst(ChainSlot& slot, const char*& error)
     error = "a chain is made available twice";
     return {};
   }
-  in_flight_[head] = 1;
+  in_flight_[head] = kTaken;
+  if (ABSL_PREDICT_FALSE(inflight_ != nullptr)) NoteTaken(head);
   slot.id = head;
   return descriptors_.Read(head);
 }
 
 inline void SplitRing::PutUsed(const ChainSlot& slot) {
+  if (ABSL_PREDICT_FALSE(inflight_ != nullptr)) NotePut(slot.id);
   used_.WriteWrapped(next_used_, {.id = uint32_t{slot.id}, .length = slot.written});
   ++next_used_;
   in_flight_[slot.id] = 0;

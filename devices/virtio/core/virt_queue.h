@@ -31,6 +31,7 @@
 #include "absl/strings/string_view.h"
 #include "base/event_fd.h"
 #include "base/memory/guest_memory.h"
+#include "base/memory/guest_window.h"
 #include "devices/virtio/core/chain.h"
 #include "devices/virtio/core/queue_core.h"
 #include "devices/virtio/core/queue_layout.h"
@@ -46,10 +47,16 @@ class VirtQueue {
     QueuePosition position;
     // What the driver's kicks signal; null when somebody else looks after kicks.
     std::shared_ptr<const EventFd> kick;
+    // Memory that outlives this process, where the queue keeps what it has in flight
+    // (inflight_layout.h), all of it one region. When a queue was tracked there before, chains that
+    // were popped and never completed are popped again, oldest first, before all others, and the
+    // position is found there. Without a value after Create.
+    std::optional<GuestWindow> inflight;
   };
 
   // InvalidArgument for a size, an alignment or a position that the kind of ring does not allow;
   // OutOfRange for areas of which a byte is not guest memory. Messages name the area.
+  // InvalidArgument also for an inflight region that makes no sense.
   static absl::StatusOr<VirtQueue> Create(const GuestMemory& memory, Config config);
 
   // The next chain, if there is one.
@@ -90,6 +97,9 @@ class VirtQueue {
   struct Abandon {
     void operator()(QueueCore* core) const { core->Abandon(); }
   };
+
+  static absl::StatusOr<VirtQueue> CreateTrackedSplit(const GuestMemory& memory, Config config);
+  static absl::StatusOr<VirtQueue> CreateTrackedPacked(const GuestMemory& memory, Config config);
 
   VirtQueue(Config config, QueueCore* core) : config_(std::move(config)), core_(core) {}
 
