@@ -21,6 +21,7 @@
 #include "integration/testing/test_files.h"
 #include "integration/testing/vm.h"
 #include "vmm/machine/acpi/aml.h"
+#include "vmm/machine/acpi/processor_performance.h"
 #include "vmm/machine/acpi/sdt.h"
 
 namespace touchstone {
@@ -46,6 +47,15 @@ std::vector<uint8_t> TableWithDevice() {
   const std::vector<Aml> device = {Aml::Name("_HID", Aml::String("TCHS0007")),
                                    Aml::Name("_UID", Aml::Integer(1))};
   return BuildSdt("SSDT", 2, Aml::Scope("\\_SB", {Aml::Device("TST0", device)}).bytes());
+}
+
+// Performance of the first processor, as --itmt would say it of a host that has such.
+std::vector<uint8_t> TableWithPerformance() {
+  std::vector<uint8_t> terms =
+      Aml::Scope("\\_SB.CPUS.C000", {PerformanceControl({44, 24, 11, 1, 25, 400, 2600})}).bytes();
+  const Aml platform = Aml::Scope("\\_SB", {PlatformCapabilities()});
+  terms.insert(terms.end(), platform.bytes().begin(), platform.bytes().end());
+  return BuildSdt("SSDT", 2, terms);
 }
 
 // One field of /proc/PID/status, such as VmLck.
@@ -135,6 +145,10 @@ void CheckAcpiTables(Vm& vm, const std::vector<uint8_t>& table) {
                                        reinterpret_cast<const char*>(table.data()), table.size())),
                                    absl::kZeroPad8),
                          "\n"));
+  EXPECT_EQ(Say(vm,
+                "cd /sys/devices/system/cpu/cpu0/acpi_cppc && cat highest_perf nominal_perf "
+                "lowest_nonlinear_perf lowest_perf lowest_freq nominal_freq"),
+            "44\n24\n11\n1\n400\n2600\n");
 }
 
 void CheckFwCfg(Vm& vm) {
@@ -209,6 +223,7 @@ TEST(MachineOptionsTest, TablesFilesAndPci) {
                        "uuid=00112233-4455-6677-8899-aabbccddeeff,oem-strings=[first]"),
           "--oem-strings=second=2",
           absl::StrCat("--acpi-table=", WriteFile("device", TableWithDevice())),
+          absl::StrCat("--acpi-table=", WriteFile("performance", TableWithPerformance())),
           absl::StrCat("--acpi-table=", WriteFile("table", table)),
           "--fw-cfg=opt/text,string=hello",
           absl::StrCat("--fw-cfg=name=opt/file,path=", WriteFile("fw_cfg", touchstones)),

@@ -13,6 +13,8 @@ constexpr unsigned int kHybrid = 1 << 15;
 // Leaf 6, EAX.
 constexpr unsigned int kHwp = 1 << 7;
 
+constexpr char kPerformance[] = "/sys/devices/system/cpu/cpu0/acpi_cppc";
+
 }  // namespace
 
 HostLimits ReadHostLimits(const RunConfig& config) {
@@ -28,6 +30,7 @@ HostLimits ReadHostLimits(const RunConfig& config) {
   if (config.enable_hwp() && __get_cpuid(6, &eax, &ebx, &ecx, &edx) != 0) {
     limits.hwp = (eax & kHwp) != 0;
   }
+  if (config.itmt()) limits.performance = access(kPerformance, F_OK) == 0;
   return limits;
 }
 

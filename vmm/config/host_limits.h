@@ -16,6 +16,8 @@ struct HostLimits {
   uint32_t cpus = 1;
   // Whether it has hardware P-states (CPUID 6, EAX bit 7).
   bool hwp = false;
+  // Whether it says what its processors can do (/sys/devices/system/cpu/cpu0/acpi_cppc).
+  bool performance = false;
   // Whether it has cores of two kinds (CPUID 7, EDX bit 15).
   bool hybrid = false;
 };

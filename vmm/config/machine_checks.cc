@@ -100,6 +100,20 @@ void CheckHwp(const RunConfig& config, const HostLimits& host, Errors& errors) {
   }
 }
 
+// crosvm.md 1.3: each virtual CPU also needs a host CPU of its own, which --enable-hwp sees to.
+void CheckItmt(const RunConfig& config, const HostLimits& host, Errors& errors) {
+  if (!config.itmt()) return;
+  if (!config.enable_hwp()) {
+    errors.emplace_back(
+        "--itmt: needs --enable-hwp, for it is the guest that gives its fastest CPUs their work");
+  }
+  if (!host.performance) {
+    errors.emplace_back(
+        "--itmt: this host does not say what its CPUs can do (there is no "
+        "/sys/devices/system/cpu/cpu0/acpi_cppc)");
+  }
+}
+
 // crosvm.md 1.3: each vCPU has exactly one type.
 void CheckCoreTypes(const RunConfig& config, const HostLimits& host, Errors& errors) {
   if (!config.cpus().has_core_types()) return;
@@ -160,6 +174,7 @@ void CheckProcessors(const RunConfig& config, const HostLimits& host, Errors& er
   }
   CheckHostTopology(config, host, errors);
   CheckHwp(config, host, errors);
+  CheckItmt(config, host, errors);
   CheckCoreTypes(config, host, errors);
   CheckClusters(config, errors);
 }

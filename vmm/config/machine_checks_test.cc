@@ -15,7 +15,8 @@ using ::testing::Values;
 
 std::vector<std::string> Check(const RunConfig& config) {
   std::vector<std::string> errors;
-  CheckMachineOptions(config, {.cpus = 2, .hwp = true, .hybrid = true}, errors);
+  CheckMachineOptions(config, {.cpus = 2, .hwp = true, .performance = true, .hybrid = true},
+                      errors);
   return errors;
 }
 
@@ -41,6 +42,7 @@ INSTANTIATE_TEST_SUITE_P(
            "stub_pci_device { address: '00:05.0' } stub_pci_device { address: '00:05.1' }",
            "hypervisor { kvm {} }", "kvm_device: '/dev/kvm'", "host_cpu_topology: true",
            "host_cpu_topology: true enable_hwp: true",
+           "host_cpu_topology: true enable_hwp: true itmt: true",
            "host_cpu_topology: true cpus { num_cores: 2 }",
            "cpus { num_cores: 3 core_types { atom: 2 core: [ 0, 1 ] } }",
            "cpus { num_cores: 4 clusters { cpu: [ 0, 1 ] } clusters { cpu: [ 2, 3 ] } }",
@@ -83,6 +85,12 @@ INSTANTIATE_TEST_SUITE_P(
                    "--file-backed-mapping: path=p: size=5 is not a multiple of 4096; align rounds "
                    "it"},
            Mistake{"enable_hwp: true",
+                   "--enable-hwp: needs --host-cpu-topology, which keeps each virtual CPU on its "
+                   "own host CPU"},
+           Mistake{"host_cpu_topology: true itmt: true",
+                   "--itmt: needs --enable-hwp, for it is the guest that gives its fastest CPUs "
+                   "their work"},
+           Mistake{"cpu_affinity: '0=0:1=1' enable_hwp: true itmt: true",
                    "--enable-hwp: needs --host-cpu-topology, which keeps each virtual CPU on its "
                    "own host CPU"},
            Mistake{"file_backed_mapping { path: 'p' addr: 4096 size: 4096 ram: true }",
@@ -182,6 +190,16 @@ TEST(CheckMachineOptions, HardwarePStatesAreTheHosts) {
 
   EXPECT_THAT(errors, ElementsAre("--enable-hwp: this host's processor shows no hardware P-states "
                                   "(CPUID leaf 6, EAX bit 7)"));
+}
+
+TEST(CheckMachineOptions, PerformanceIsTheHosts) {
+  std::vector<std::string> errors;
+
+  CheckMachineOptions(Config("itmt: true enable_hwp: true host_cpu_topology: true"), {.hwp = true},
+                      errors);
+
+  EXPECT_THAT(errors, ElementsAre("--itmt: this host does not say what its CPUs can do (there is "
+                                  "no /sys/devices/system/cpu/cpu0/acpi_cppc)"));
 }
 
 }  // namespace

@@ -28,6 +28,7 @@
 #include "vmm/machine/boot/rng_seed.h"
 #include "vmm/machine/boot/rom.h"
 #include "vmm/machine/boot_order.h"
+#include "vmm/machine/cpu/host_performance.h"
 #include "vmm/machine/cpu/hwp_msrs.h"
 #include "vmm/machine/cpu/lapic.h"
 #include "vmm/machine/device_host.h"
@@ -112,9 +113,16 @@ absl::StatusOr<std::unique_ptr<Vm>> CreateVm(const RunConfig& config, Hypervisor
   return vm;
 }
 
-AcpiConfig Describe(const Processors& processors, const Machine::Parts& parts) {
+absl::StatusOr<AcpiConfig> Describe(const RunConfig& config, const MachineHost& host,
+                                    const Processors& processors, const Machine::Parts& parts) {
   AcpiConfig acpi;
   acpi.apic_ids = processors.InBootOrder();
+  if (config.itmt()) {
+    absl::StatusOr<std::vector<AcpiPerformance>> performance =
+        ReadHostPerformance(static_cast<uint32_t>(acpi.apic_ids.size()), host.cpu_folder);
+    if (!performance.ok()) return Annotate(performance.status(), "--itmt");
+    acpi.performance = processors.InBootOrder(*std::move(performance));
+  }
   acpi.pci = parts.pci->Describe();
   parts.platform->Describe(acpi);
   return acpi;
@@ -185,7 +193,9 @@ absl::Status CreateVcpus(const RunConfig& config, const Processors& processors, 
   for (uint32_t i = 0; i < processors.apic_ids.size(); ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<Vcpu> vcpu,
                      parts.vm->CreateVcpu(processors.apic_ids[i], processors.cpuid[i]));
-    RETURN_IF_ERROR(vcpu->SetMsrs(entry.msrs).status());
+    std::vector<Msr> msrs = entry.msrs;
+    if (parts.hwp != nullptr) msrs.push_back({kMsrPlatformInfo, parts.hwp->PlatformInfo(i)});
+    RETURN_IF_ERROR(vcpu->SetMsrs(msrs).status());
     if (i == processors.boot) {
       if (parts.split != nullptr) parts.split->SetBootVcpu(vcpu.get());
       ASSIGN_OR_RETURN(LapicState lapic, vcpu->GetLapic());
@@ -249,8 +259,8 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
                    PciDevices::Create(config, layout, *parts.ports, *parts.mmio, *parts.interrupts,
                                       parts.virtio->functions(), *parts.lifecycle));
 
-  ASSIGN_OR_RETURN(const FirmwareContent content,
-                   ReadFirmwareContent(config, Describe(processors, parts)));
+  ASSIGN_OR_RETURN(AcpiConfig acpi, Describe(config, host, processors, parts));
+  ASSIGN_OR_RETURN(const FirmwareContent content, ReadFirmwareContent(config, std::move(acpi)));
   std::vector<FwCfg::File> for_firmware;
   if (config.has_bios()) {
     ASSIGN_OR_RETURN(for_firmware, FirmwareFiles(content, layout));
@@ -269,7 +279,7 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   }
   if (config.enable_hwp()) {
     absl::StatusOr<std::unique_ptr<HwpMsrs>> hwp =
-        HwpMsrs::Open(static_cast<uint32_t>(processors.apic_ids.size()));
+        HwpMsrs::Open(static_cast<uint32_t>(processors.apic_ids.size()), host.msr_folder);
     if (!hwp.ok()) return Annotate(hwp.status(), "--enable-hwp");
     parts.hwp = *std::move(hwp);
   }

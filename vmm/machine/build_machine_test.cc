@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,13 +24,18 @@
 #include "gtest/gtest.h"
 #include "hypervisor/fake/fake_hypervisor.h"
 #include "vmm/config/defaults.h"
+#include "vmm/machine/acpi/processor_performance.h"
 #include "vmm/machine/boot/boot_testing.h"
 #include "vmm/machine/cpu/host_cpu.h"
+#include "vmm/machine/cpu/hwp_msrs.h"
+#include "vmm/machine/firmware_tables.h"
 
 namespace touchstone {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 constexpr uint16_t kPm1Control = 0x604;
 constexpr uint32_t kSoftOff = 5u << 10 | 1u << 13;
@@ -53,8 +60,10 @@ class BuildMachineTest : public testing::Test {
 
   absl::StatusOr<std::unique_ptr<Machine>> Build() {
     ApplyDefaults(config_);
-    return BuildMachine(config_, {&hypervisor_, loop_.get(), &SystemClock()},
-                        [this] { loop_->Stop(); });
+    host_.hypervisor = &hypervisor_;
+    host_.loop = loop_.get();
+    host_.clock = &SystemClock();
+    return BuildMachine(config_, host_, [this] { loop_->Stop(); });
   }
 
   // Runs to the end that the script brings.
@@ -72,6 +81,7 @@ class BuildMachineTest : public testing::Test {
 
   FakeHypervisor hypervisor_;
   std::unique_ptr<EpollLoop> loop_;
+  MachineHost host_;
   ScopedFd kernel_;
   ScopedFd reader_, writer_;
   RunConfig config_;
@@ -662,6 +672,73 @@ TEST_F(BuildMachineTest, HostTopologyHasTheHostsApicId) {
 
   ASSERT_TRUE(machine.ok()) << machine.status();
   EXPECT_NE(hypervisor_.vm()->vcpu(ReadHostCpus(1).value()[0].apic_id), nullptr);
+}
+
+// A host whose first CPU has hardware P-states: files in place of its MSRs and of what its kernel
+// says of it.
+class ItmtTest : public BuildMachineTest {
+ protected:
+  ItmtTest() {
+    std::filesystem::create_directories(folder_ + "/0");
+    std::filesystem::create_directories(folder_ + "/cpu0/acpi_cppc");
+    msrs_.Reset(open((folder_ + "/0/msr").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    PutMsr(kMsrPmEnable, 1);
+    PutMsr(kMsrPlatformInfo, 0x1A00);
+    PutMsr(kMsrHwpCapabilities, 0x010B182C);
+    for (const char* name : {"nominal_perf", "lowest_nonlinear_perf", "lowest_perf",
+                             "reference_perf", "lowest_freq", "nominal_freq"}) {
+      PutNumber(name, 7);
+    }
+    host_.msr_folder = folder_;
+    host_.cpu_folder = folder_;
+    config_.set_host_cpu_topology(true);
+    config_.set_enable_hwp(true);
+    config_.set_itmt(true);
+    config_.mutable_cpus()->set_num_cores(1);
+  }
+  ~ItmtTest() override { std::filesystem::remove_all(folder_); }
+
+  void PutMsr(uint32_t index, uint64_t value) {
+    EXPECT_EQ(pwrite(msrs_.get(), &value, sizeof(value), index), 8);
+  }
+  void PutNumber(const std::string& name, int value) {
+    std::ofstream(folder_ + "/cpu0/acpi_cppc/" + name) << value << "\n";
+  }
+
+  const std::string folder_ = testing::TempDir() + "/host";
+  ScopedFd msrs_;
+};
+
+TEST_F(ItmtTest, TheGuestLearnsWhatItsProcessorCanDo) {
+  PutNumber("highest_perf", 44);
+  uint64_t capabilities = 0;
+  uint8_t fault = 1;
+  FakeVcpu* seen = nullptr;
+  hypervisor_.OnVcpu([&](FakeVcpu& vcpu) {
+    seen = &vcpu;
+    vcpu.Script(FakeExit::Other(
+        MsrExit{.index = kMsrHwpCapabilities, .value = &capabilities, .fault = &fault}));
+    vcpu.Script(FakeExit::Out(kPm1Control, 2, kSoftOff));
+  });
+
+  auto machine = Build();
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  Run(**machine);
+
+  EXPECT_EQ(capabilities, 0x010B182Cu);
+  EXPECT_EQ(fault, 0);
+  const std::vector<uint32_t> platform_info = {kMsrPlatformInfo};
+  EXPECT_EQ(seen->GetMsrs(platform_info).value()[0].value, 0x80001A00u);
+  std::vector<uint8_t> tables(kAcpiAreaSize);
+  ASSERT_TRUE(
+      (*machine)->memory().Read(GuestAddress{kAcpiTablesAddress}, absl::MakeSpan(tables)).ok());
+  const std::vector<uint8_t> term = PerformanceControl({44, 7, 7, 7, 7, 7, 7}).bytes();
+  EXPECT_NE(std::search(tables.begin(), tables.end(), term.begin(), term.end()), tables.end());
+}
+
+TEST_F(ItmtTest, WhatTheHostDoesNotTellIsNamed) {
+  EXPECT_THAT(std::string(Build().status().message()),
+              AllOf(StartsWith("--itmt: "), HasSubstr("/host/cpu0/acpi_cppc/highest_perf")));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #ifndef TOUCHSTONE_VMM_MACHINE_MACHINE_HOST_H_
 #define TOUCHSTONE_VMM_MACHINE_MACHINE_HOST_H_
 
+#include "absl/strings/string_view.h"
 #include "base/clock.h"
 #include "base/event/event_loop.h"
 #include "hypervisor/hypervisor.h"
@@ -14,6 +15,9 @@ struct MachineHost {
   Hypervisor* hypervisor = nullptr;
   EventLoop* loop = nullptr;
   Clock* clock = nullptr;
+  // Where the host's processors are: their MSRs (msr(4)) and what the kernel says of them.
+  absl::string_view msr_folder = "/dev/cpu";
+  absl::string_view cpu_folder = "/sys/devices/system/cpu";
 };
 
 }  // namespace touchstone

@@ -56,13 +56,6 @@ absl::StatusOr<CpuPlaces> PlaceInClusters(const RunConfig& config, const CpuTopo
 
 }  // namespace
 
-std::vector<uint32_t> Processors::InBootOrder() const {
-  std::vector<uint32_t> ids = apic_ids;
-  const auto first = ids.begin() + boot;
-  std::rotate(ids.begin(), first, first + 1);
-  return ids;
-}
-
 absl::StatusOr<Processors> PlanProcessors(const RunConfig& config, Hypervisor& hypervisor) {
   const uint32_t count = config.cpus().num_cores();
   if (count > hypervisor.max_vcpus()) {
@@ -93,6 +86,7 @@ absl::StatusOr<Processors> PlanProcessors(const RunConfig& config, Hypervisor& h
   for (; options.index < count; ++options.index) {
     options.host = host_cpus.empty() ? nullptr : &host_cpus[options.index];
     if (config.enable_hwp() && options.host != nullptr) options.hwp = &options.host->power;
+    options.turbo_boost_max = config.itmt();
     if (places.has_value()) options.place = places->places[options.index];
     options.core_type = CoreTypeOf(config.cpus().core_types(), options.index);
     processors.apic_ids.push_back(GuestApicId(options));

@@ -39,6 +39,8 @@ TEST(ProcessorsTest, BootProcessorComesFirstInTables) {
   EXPECT_EQ(processors->boot, 2u);
   EXPECT_THAT(processors->apic_ids, ElementsAre(0, 1, 2, 3));
   EXPECT_THAT(processors->InBootOrder(), ElementsAre(2, 0, 1, 3));
+  EXPECT_THAT(processors->InBootOrder(std::vector<char>{'a', 'b', 'c', 'd'}),
+              ElementsAre('c', 'a', 'b', 'd'));
 }
 
 TEST(ProcessorsTest, BootProcessorThatIsNotThereIsTheFirst) {

@@ -35,6 +35,10 @@ absl::Status ValidateProcessors(const AcpiConfig& config) {
   }
   const std::set<uint32_t> unique(config.apic_ids.begin(), config.apic_ids.end());
   if (unique.size() != config.apic_ids.size()) return Invalid("two processors share an APIC id");
+  if (!config.performance.empty() && config.performance.size() != config.apic_ids.size()) {
+    return Invalid("performance of %d processors; there are %d", config.performance.size(),
+                   config.apic_ids.size());
+  }
   return absl::OkStatus();
 }
 

@@ -89,6 +89,18 @@ struct AcpiRtc {
   uint8_t century = 0x32;
 };
 
+// What a processor can do, on the scale of hardware P-states (ACPI 6.4, 8.4.7.1.1), and what two of
+// these stand for in MHz, 0 when that is not known.
+struct AcpiPerformance {
+  uint32_t highest = 0;
+  uint32_t nominal = 0;
+  uint32_t lowest_nonlinear = 0;
+  uint32_t lowest = 0;
+  uint32_t reference = 0;  // at which the reference counter counts
+  uint32_t lowest_mhz = 0;
+  uint32_t nominal_mhz = 0;
+};
+
 // A table from outside, as a file holds it.
 struct AcpiExtraTable {
   std::string name;  // For errors.
@@ -98,6 +110,8 @@ struct AcpiExtraTable {
 struct AcpiConfig {
   // One per vCPU. The position is the processor's ACPI UID.
   std::vector<uint32_t> apic_ids;
+  // Of the same processors, for a guest that controls their hardware P-states; else empty.
+  std::vector<AcpiPerformance> performance;
 
   AcpiInterruptControllers interrupts;
   AcpiPowerManagement power;

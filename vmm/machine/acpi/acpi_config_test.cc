@@ -48,6 +48,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"NoProcessor", [](AcpiConfig& c) { c.apic_ids.clear(); }, "0 processors"},
         BadConfig{"TooManyProcessors", [](AcpiConfig& c) { c.apic_ids.resize(0x1001); }, "4097"},
         BadConfig{"SameApicId", [](AcpiConfig& c) { c.apic_ids = {3, 3}; }, "share an APIC id"},
+        BadConfig{"Performance", [](AcpiConfig& c) { c.performance.resize(3); },
+                  "performance of 3 processors; there are 2"},
         BadConfig{"SciNotIsa", [](AcpiConfig& c) { c.power.sci = 16; }, "SCI 16"},
         BadConfig{"SciIsTimer", [](AcpiConfig& c) { c.power.sci = 0; }, "SCI 0"},
         BadConfig{"OddGpe", [](AcpiConfig& c) { c.power.gpe0_length = 3; }, "GPE0 length 3"},

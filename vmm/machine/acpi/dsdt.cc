@@ -6,6 +6,8 @@
 #include "absl/strings/str_format.h"
 #include "base/bits.h"
 #include "vmm/machine/acpi/aml.h"
+#include "vmm/machine/acpi/osc_method.h"
+#include "vmm/machine/acpi/processor_performance.h"
 #include "vmm/machine/acpi/resource_template.h"
 #include "vmm/machine/acpi/sdt.h"
 
@@ -27,12 +29,15 @@ Aml SleepState(absl::string_view name, uint8_t type) {
 }
 
 // 8.4: processors as devices; _UID is what the MADT calls the processor UID.
-Aml Processors(size_t count) {
+Aml Processors(const AcpiConfig& config) {
   std::vector<Aml> devices = {Aml::Name("_HID", Aml::String("ACPI0010"))};
-  for (size_t uid = 0; uid < count; ++uid) {
-    devices.push_back(Aml::Device(
-        absl::StrFormat("C%03X", uid),
-        {Aml::Name("_HID", Aml::String("ACPI0007")), Aml::Name("_UID", Aml::Integer(uid))}));
+  for (size_t uid = 0; uid < config.apic_ids.size(); ++uid) {
+    std::vector<Aml> terms = {Aml::Name("_HID", Aml::String("ACPI0007")),
+                              Aml::Name("_UID", Aml::Integer(uid))};
+    if (!config.performance.empty()) {
+      terms.push_back(PerformanceControl(config.performance[uid]));
+    }
+    devices.push_back(Aml::Device(absl::StrFormat("C%03X", uid), terms));
   }
   return Aml::Device("CPUS", devices);
 }
@@ -52,28 +57,11 @@ Aml RoutingTable(absl::Span<const AcpiPciRoute> routes) {
 // _OSC for a PCI host bridge: PCI Firmware 3.3, section 4.5. A control is refused when firmware
 // keeps the feature for itself. There is no firmware here that handles hot plug, errors or power
 // management events, so the guest controls all that it asks for, also of what no device has.
-Aml OscMethod() {
-  constexpr uint64_t kNativeHotPlug = Bit(0), kShpcHotPlug = Bit(1), kPme = Bit(2), kAer = Bit(3),
+Aml PciControls() {
+  constexpr uint32_t kNativeHotPlug = Bit(0), kShpcHotPlug = Bit(1), kPme = Bit(2), kAer = Bit(3),
                      kCapability = Bit(4), kLtr = Bit(5), kDpc = Bit(7);
-  constexpr uint64_t kGranted =
-      kNativeHotPlug | kShpcHotPlug | kPme | kAer | kCapability | kLtr | kDpc;
-  // Bits of the first dword that is returned (ACPI 6.4, 6.2.11).
-  constexpr uint64_t kUnknownUuid = Bit(2), kUnknownRevision = Bit(3), kMasked = Bit(4);
-  const Aml arguments = Aml::Arg(3), granted = Aml::Local(0);
-  const Aml status = Aml::Path("CDW1"), control = Aml::Path("CDW3");
-  const auto set_status = [&](uint64_t bit) { return Aml::Or(status, Aml::Integer(bit), status); };
-
-  return Aml::Method(
-      "_OSC", 4,
-      {Aml::CreateDWordField(arguments, 0, "CDW1"),
-       Aml::If(
-           Aml::Equal(Aml::Arg(0), Aml::Uuid("33DB4D5B-1FF7-401C-9657-7441C03DD766")),
-           {Aml::CreateDWordField(arguments, 8, "CDW3"),
-            Aml::And(control, Aml::Integer(kGranted), granted),
-            Aml::If(Aml::NotEqual(Aml::Arg(1), Aml::Integer(1)), {set_status(kUnknownRevision)}),
-            Aml::If(Aml::NotEqual(control, granted), {set_status(kMasked)}),
-            Aml::Store(granted, control)}),
-       Aml::Else({set_status(kUnknownUuid)}), Aml::Return(arguments)});
+  return OscMethod("33DB4D5B-1FF7-401C-9657-7441C03DD766", 8,
+                   kNativeHotPlug | kShpcHotPlug | kPme | kAer | kCapability | kLtr | kDpc);
 }
 
 Aml PciHostBridge(const AcpiPciHost& pci) {
@@ -96,7 +84,7 @@ Aml PciHostBridge(const AcpiPciHost& pci) {
                             Aml::Name("_UID", Aml::Integer(0)),
                             Aml::Name("_SEG", Aml::Integer(0)),
                             Aml::Name("_BBN", Aml::Integer(0)),
-                            OscMethod(),
+                            PciControls(),
                             Aml::Name("_CRS", crs.Build())};
   if (!pci.routes.empty()) terms.push_back(RoutingTable(pci.routes));
   return Aml::Device("PC00", terms);
@@ -166,7 +154,8 @@ Aml LowPowerIdle(uint16_t port) {
 }  // namespace
 
 std::vector<uint8_t> BuildDsdt(const AcpiConfig& config) {
-  std::vector<Aml> system_bus = {Processors(config.apic_ids.size()), PciHostBridge(config.pci)};
+  std::vector<Aml> system_bus = {Processors(config), PciHostBridge(config.pci)};
+  if (!config.performance.empty()) system_bus.push_back(PlatformCapabilities());
   if (config.pci.ecam.has_value()) system_bus.push_back(EcamReservation(*config.pci.ecam));
   if (config.rtc.has_value()) system_bus.push_back(RealTimeClock(*config.rtc));
   for (size_t i = 0; i < config.com_ports.size(); ++i) {

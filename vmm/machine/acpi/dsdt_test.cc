@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "vmm/machine/acpi/acpi_testing.h"
 #include "vmm/machine/acpi/aml.h"
+#include "vmm/machine/acpi/processor_performance.h"
 #include "vmm/machine/acpi/resource_template.h"
 #include "vmm/machine/acpi/sdt.h"
 
@@ -50,6 +51,20 @@ TEST(DsdtTest, OneDevicePerProcessor) {
   EXPECT_TRUE(Has(config, processor("C000", 0)));
   EXPECT_TRUE(Has(config, processor("C013", 19)));
   EXPECT_FALSE(Has(config, Aml::Path("C014")));
+}
+
+TEST(DsdtTest, PerformanceOfEachProcessor) {
+  AcpiConfig config = TypicalAcpiConfig(2, 1);
+  const AcpiPerformance slow = {.highest = 40, .nominal = 24}, fast = {.highest = 44};
+
+  EXPECT_FALSE(Has(config, Aml::Path("_CPC")));
+  EXPECT_FALSE(Has(config, PlatformCapabilities()));
+  config.performance = {slow, fast};
+  EXPECT_TRUE(Has(
+      config, Aml::Device("C000", {Aml::Name("_HID", Aml::String("ACPI0007")),
+                                   Aml::Name("_UID", Aml::Integer(0)), PerformanceControl(slow)})));
+  EXPECT_TRUE(Has(config, PerformanceControl(fast)));
+  EXPECT_TRUE(Has(config, PlatformCapabilities()));
 }
 
 TEST(DsdtTest, SleepStates) {
@@ -101,7 +116,7 @@ TEST(DsdtTest, BridgeWithoutEcamDecodesItsOwnBuses) {
 
 // PCI Firmware 3.3, 4.5.1: native and SHPC hot plug, PME, AER, the capability structure, LTR, DPC.
 TEST(DsdtTest, GuestMayControlAllPciFeatures) {
-  const Aml control = Aml::Path("CDW3");
+  const Aml control = Aml::Path("CDWX");
 
   EXPECT_TRUE(Has(TypicalAcpiConfig(1, 1), Aml::And(control, Aml::Integer(0xBF), Aml::Local(0))));
 }

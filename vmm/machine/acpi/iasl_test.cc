@@ -69,6 +69,7 @@ AcpiConfig EverythingConfig() {
   AcpiConfig config = TypicalAcpiConfig(64, 32);
   config.apic_ids.back() = 255;
   config.power.idle_port = 0x610;
+  config.performance.resize(64, {.highest = 0xFFFF, .nominal = 24, .nominal_mhz = 2600});
   ResourceTemplate crs;
   crs.AddFixedMemory32(0xFED00000, 0x1000);
   crs.AddInterrupt(20);

@@ -13,6 +13,7 @@ constexpr uint8_t kIrqNoFlagsTag = 0x22;
 constexpr uint8_t kIrqTag = 0x23;
 constexpr uint8_t kIoTag = 0x47;
 constexpr uint8_t kEndTag = 0x79;
+constexpr uint8_t kRegisterTag = 0x82;
 constexpr uint8_t kFixedMemory32Tag = 0x86;
 constexpr uint8_t kDWordAddressTag = 0x87;
 constexpr uint8_t kWordAddressTag = 0x88;
@@ -39,6 +40,10 @@ constexpr uint8_t kInterruptActiveLow = Bit<uint8_t>(2);
 constexpr uint8_t kInterruptShared = Bit<uint8_t>(3);
 
 constexpr uint8_t kIoDecode16 = Bit<uint8_t>(0);  // 6.4.2.5
+
+constexpr uint8_t kSystemMemorySpace = 0;  // 6.4.3.7
+constexpr uint8_t kFixedHardwareSpace = 0x7F;
+constexpr uint8_t kQWordAccess = 4;
 
 }  // namespace
 
@@ -114,6 +119,24 @@ void ResourceTemplate::AddMemory32(uint32_t address, uint64_t size, ResourceUse 
 void ResourceTemplate::AddMemory64(uint64_t address, uint64_t size, ResourceUse use) {
   AddAddressSpace(kQWordAddressTag, kMemoryRange, use, kReadWriteMemory, 8, address, size);
 }
+
+void ResourceTemplate::AddRegister(uint8_t space, uint8_t bits, uint8_t first_bit, uint8_t access,
+                                   uint64_t address) {
+  Append(kRegisterTag, 1);
+  Append(12, 2);
+  Append(space, 1);
+  Append(bits, 1);
+  Append(first_bit, 1);
+  Append(access, 1);
+  Append(address, 8);
+}
+
+void ResourceTemplate::AddMsr(uint32_t msr, uint8_t first_bit, uint8_t bits) {
+  CHECK(bits > 0 && first_bit + bits <= 64);
+  AddRegister(kFixedHardwareSpace, bits, first_bit, kQWordAccess, msr);
+}
+
+void ResourceTemplate::AddNoRegister() { AddRegister(kSystemMemorySpace, 0, 0, 0, 0); }
 
 Aml ResourceTemplate::Build() const {
   std::vector<uint8_t> bytes = bytes_;

@@ -41,6 +41,12 @@ class ResourceTemplate {
   void AddMemory32(uint32_t address, uint64_t size, ResourceUse use);
   void AddMemory64(uint64_t address, uint64_t size, ResourceUse use);
 
+  // A register in fixed hardware, which is a model-specific register here (6.4.3.7): `bits` from
+  // `first_bit` on. REQUIRES: they are within 64 bits.
+  void AddMsr(uint32_t msr, uint8_t first_bit, uint8_t bits);
+  // A register that is not there (8.4.7.1: SystemMemory, all fields 0).
+  void AddNoRegister();
+
   // The buffer with the end tag (6.4.2.8).
   [[nodiscard]] Aml Build() const;
 
@@ -48,6 +54,8 @@ class ResourceTemplate {
   void Append(uint64_t value, int size);
   void AddAddressSpace(uint8_t tag, uint8_t type, ResourceUse use, uint8_t type_flags, int width,
                        uint64_t first, uint64_t size);
+  void AddRegister(uint8_t space, uint8_t bits, uint8_t first_bit, uint8_t access,
+                   uint64_t address);
 
   std::vector<uint8_t> bytes_;
 };

@@ -40,6 +40,17 @@ TEST(ResourceTemplateTest, SharedIrqHasFlags) {
   EXPECT_THAT(Descriptors(resources), ElementsAreArray<uint8_t>({0x23, 0x00, 0x80, 0x11}));
 }
 
+TEST(ResourceTemplateTest, Registers) {
+  ResourceTemplate msr, none;
+  msr.AddMsr(0x774, 16, 8);
+  none.AddNoRegister();
+
+  EXPECT_THAT(Descriptors(msr),
+              ElementsAreArray<uint8_t>({0x82, 12, 0, 0x7F, 8, 16, 4, 0x74, 7, 0, 0, 0, 0, 0, 0}));
+  EXPECT_THAT(Descriptors(none),
+              ElementsAreArray<uint8_t>({0x82, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
+}
+
 TEST(ResourceTemplateTest, FixedMemory) {
   ResourceTemplate resources;
   resources.AddFixedMemory32(0xF4000000, 0x4000000);

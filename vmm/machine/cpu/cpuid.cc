@@ -44,6 +44,7 @@ constexpr uint32_t kEdxHtt = Bit(28);  // EBX bits 23 to 16 are valid
 constexpr uint32_t kEaxHwp = Bit(7);
 constexpr uint32_t kEaxHwpActivityWindow = Bit(9);
 constexpr uint32_t kEaxHwpPreference = Bit(10);
+constexpr uint32_t kEaxTurboBoostMax = Bit(14);
 constexpr uint32_t kEcxAperfMperf = Bit(0);
 // Leaf 7.
 constexpr uint32_t kEbxSgx = Bit(2);
@@ -185,9 +186,10 @@ void TakeHostTopology(const HostCpu& host, Leaves& leaves) {
 }
 
 // Not among them: notifications, and the request for the whole package.
-void TakeHwp(const CpuidEntry& host, Leaves& leaves) {
+void TakeHwp(const CpuidEntry& host, bool turbo_boost_max, Leaves& leaves) {
   CpuidEntry& power = leaves.FindOrAdd(kPowerLeaf);
   TakeBits(power.eax, host.eax, kEaxHwp | kEaxHwpActivityWindow | kEaxHwpPreference);
+  if (turbo_boost_max) TakeBits(power.eax, host.eax, kEaxTurboBoostMax);
   TakeBits(power.ecx, host.ecx, kEcxAperfMperf);
   leaves.RaiseMaximum(kPowerLeaf);
 }
@@ -356,7 +358,7 @@ std::vector<CpuidEntry> GuestCpuid(absl::Span<const CpuidEntry> supported,
   } else {
     SetTopology(options, apic_id, leaves);
   }
-  if (options.hwp != nullptr) TakeHwp(*options.hwp, leaves);
+  if (options.hwp != nullptr) TakeHwp(*options.hwp, options.turbo_boost_max, leaves);
   if (options.core_type.has_value()) SetCoreType(*options.core_type, leaves);
   if (options.tsc_khz != 0 && (options.force_tsc_leaf || !IsAmd(leaves)))
     SetTscFrequency(options.tsc_khz, leaves);

@@ -51,6 +51,8 @@ struct CpuidOptions {
   // The host's leaf 6 (power management), whose hardware P-states the guest is to have; none when
   // there is no such leaf in it. Borrowed.
   const CpuidEntry* hwp = nullptr;
+  // With `hwp`: whether the guest learns that some of its processors are faster than others.
+  bool turbo_boost_max = false;
   // For hybrid machines.
   std::optional<CoreType> core_type;
 };

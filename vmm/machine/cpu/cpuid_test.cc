@@ -481,8 +481,10 @@ TEST(GuestCpuidTest, HardwarePStatesAreTheHostsThatItMayHave) {
   const CpuidEntry host = {.function = 6, .eax = 0xFFFFFFFF, .ebx = 2, .ecx = 0xFFFFFFFF, .edx = 7};
   Cpuid supported = IntelSupported();
   supported.push_back({.function = 6, .eax = Bit(2)});
-  const auto leaf = [&](const CpuidEntry* hwp) {
-    const Cpuid leaves = GuestCpuid(supported, {.topology = ChooseTopology(1, false), .hwp = hwp});
+  const auto leaf = [&](const CpuidEntry* hwp, bool turbo_boost_max = false) {
+    const Cpuid leaves = GuestCpuid(
+        supported,
+        {.topology = ChooseTopology(1, false), .hwp = hwp, .turbo_boost_max = turbo_boost_max});
     return *std::find_if(leaves.begin(), leaves.end(),
                          [](const CpuidEntry& entry) { return entry.function == 6; });
   };
@@ -491,10 +493,11 @@ TEST(GuestCpuidTest, HardwarePStatesAreTheHostsThatItMayHave) {
   EXPECT_EQ(leaf(nullptr).ecx, 0u);
   // Not bit 8 (notifications) nor bit 11 (the package's request).
   EXPECT_EQ(leaf(&host).eax, Bit(2) | Bit(7) | Bit(9) | Bit(10));
+  EXPECT_EQ(leaf(&host, true).eax, leaf(&host).eax | Bit(14));
   EXPECT_EQ(leaf(&host).ecx, Bit(0));
   EXPECT_EQ(leaf(&host).edx, 0u);
   const CpuidEntry none = {.function = 6};
-  EXPECT_EQ(leaf(&none).eax, Bit(2));
+  EXPECT_EQ(leaf(&none, true).eax, Bit(2));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "base/bits.h"
 #include "base/status.h"
 
 namespace touchstone {
@@ -18,6 +19,10 @@ struct Rule {
   uint32_t index;
   OnWrite on_write;
 };
+
+// MSR_PLATFORM_INFO, SDM volume 4, table 2-45: the maximum non-turbo ratio and the minimum ratio.
+constexpr uint64_t kNonTurboRatios = Mask<uint64_t>(15, 8) | Mask<uint64_t>(47, 40);
+constexpr uint64_t kCpuidFaulting = Bit(31);
 
 // SDM volume 3: 15.4.2 (IA32_PM_ENABLE, which stays set until a reset), 15.4.3 and 15.4.4 (the
 // request is the guest's to make), 15.4.5 (what the status logs is the host's).
@@ -70,6 +75,13 @@ bool HwpMsrs::Write(uint32_t vcpu, uint32_t index, uint64_t value) const {
       return pwrite(devices_[vcpu].get(), &value, sizeof(value), index) == sizeof(value);
   }
   return false;
+}
+
+uint64_t HwpMsrs::PlatformInfo(uint32_t vcpu) const {
+  uint64_t value = 0;
+  const int device = vcpu < devices_.size() ? devices_[vcpu].get() : -1;
+  if (pread(device, &value, sizeof(value), kMsrPlatformInfo) != sizeof(value)) value = 0;
+  return (value & kNonTurboRatios) | kCpuidFaulting;
 }
 
 }  // namespace touchstone

@@ -25,6 +25,7 @@
 namespace touchstone {
 
 // Intel SDM volume 4.
+inline constexpr uint32_t kMsrPlatformInfo = 0xCE;
 inline constexpr uint32_t kMsrMperf = 0xE7;
 inline constexpr uint32_t kMsrAperf = 0xE8;
 inline constexpr uint32_t kMsrTurboRatioLimit = 0x1AD;
@@ -43,6 +44,10 @@ class HwpMsrs {
   // False where the guest gets a fault: there is no such register, or not for it.
   bool Read(uint32_t vcpu, uint32_t index, uint64_t& value) const;
   bool Write(uint32_t vcpu, uint32_t index, uint64_t value) const;
+
+  // What the vCPU's MSR_PLATFORM_INFO is to say, which the hypervisor answers and not Read: the
+  // range of frequencies without turbo, beside the CPUID faulting that KVM offers.
+  [[nodiscard]] uint64_t PlatformInfo(uint32_t vcpu) const;
 
  private:
   explicit HwpMsrs(std::vector<ScopedFd> devices) : devices_(std::move(devices)) {}

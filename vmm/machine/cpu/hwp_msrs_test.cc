@@ -59,6 +59,14 @@ TEST_F(HwpMsrsTest, AVcpuHasTheRegistersOfItsCpu) {
   EXPECT_FALSE(msrs_->Write(2, kMsrHwpRequest, 1));
 }
 
+TEST_F(HwpMsrsTest, PlatformInfoIsTheHostsRatiosAndNoMore) {
+  Put(1, kMsrPlatformInfo, ~uint64_t{0});
+
+  EXPECT_EQ(msrs_->PlatformInfo(0), 1u << 31);
+  EXPECT_EQ(msrs_->PlatformInfo(1), 0xFF008000FF00u);
+  EXPECT_EQ(msrs_->PlatformInfo(2), 1u << 31);
+}
+
 struct Access {
   uint32_t index;
   bool read, write_one, write_zero, write_arrives;
@@ -87,6 +95,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Access{kMsrHwpCapabilities, true, false, false, false},
                     Access{kMsrHwpRequest, true, true, true, true},
                     Access{kMsrHwpStatus, true, true, true, false},
+                    Access{kMsrPlatformInfo, false, false, false, false},
                     // IA32_HWP_REQUEST_PKG, IA32_HWP_INTERRUPT, MSR_RAPL_POWER_UNIT.
                     Access{0x772, false, false, false, false},
                     Access{0x773, false, false, false, false},
