@@ -21,7 +21,9 @@
 #include "vmm/control/machine_control.h"
 #include "vmm/gdb/machine_target.h"
 #include "vmm/gdb/server.h"
+#include "vmm/jail/own_threads.h"
 #include "vmm/machine/build_machine.h"
+#include "vmm/machine/device_host.h"
 #include "vmm/machine/machine.h"
 #include "vmm/machine/shutdown_signals.h"
 
@@ -88,6 +90,13 @@ class Debugger {
   std::optional<GdbServer> server_;
 };
 
+// None where devices are not in jails either.
+absl::StatusOr<std::optional<OwnThreads>> PrepareThreads(const RunConfig& config) {
+  if (!DeviceHost::Wanted(config)) return std::nullopt;
+  return OwnThreads::Prepare(
+      {.log_failures = config.seccomp_log_failures(), .keep_scheduling = config.delay_rt()});
+}
+
 }  // namespace
 
 absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
@@ -124,7 +133,10 @@ absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<Debugger> debugger,
                    Debugger::Create(config, *machine, *loop));
-  machine->Start();
+  ASSIGN_OR_RETURN(const std::optional<OwnThreads> threads, PrepareThreads(config));
+  machine->Start(
+      [&threads] { return threads.has_value() ? threads->ConfineVcpu() : absl::OkStatus(); });
+  if (threads.has_value()) RETURN_IF_ERROR(threads->ConfineMain());
   // Most of the program has done its work.
   ReleaseProgramPages();
   loop->Run();

@@ -1,5 +1,5 @@
-// What jailed devices may ask of the kernel: a base that all share, and a few words for each
-// device.
+// What jailed devices, and the machine's own threads, may ask of the kernel: a base that all share,
+// and a few words for each.
 
 #ifndef TOUCHSTONE_VMM_JAIL_BUILTIN_POLICIES_H_
 #define TOUCHSTONE_VMM_JAIL_BUILTIN_POLICIES_H_
@@ -13,6 +13,11 @@ namespace touchstone {
 // The policies, by the names that crosvm has for them (crosvm.md 8.2).
 inline constexpr absl::string_view kBuiltinPolicies[] = {"rng_device", "block_device",
                                                          "serial_device", "net_device"};
+
+// The machine's own process, once it is set up: the thread of its event loop, and those of its
+// vCPUs.
+inline constexpr absl::string_view kMainThreadPolicy = "main_thread";
+inline constexpr absl::string_view kVcpuPolicy = "vcpu_thread";
 
 // NotFound for others than these.
 absl::StatusOr<Policy> BuiltinPolicy(absl::string_view name);

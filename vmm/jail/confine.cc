@@ -123,7 +123,7 @@ void ConfineOrDie(const Filter& filter) {
   LimitResources();
   BindToParent();
   Require(HandleViolations(kJailReportFd), "sigaction SIGSYS");
-  Require(InstallFilter(filter), "seccomp");
+  Require(InstallFilter(filter, FilterScope::kProcess), "seccomp");
   if (!SendJailReport(kJailReportFd, JailReport::Kind::kConfined, 0, "")) _exit(1);
 }
 

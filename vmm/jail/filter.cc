@@ -204,10 +204,11 @@ absl::StatusOr<Filter> ParseFilterBytes(absl::string_view bytes) {
   return filter;
 }
 
-bool InstallFilter(const Filter& filter) {
+bool InstallFilter(const Filter& filter, FilterScope scope) {
   const sock_fprog program = {.len = static_cast<uint16_t>(filter.size()),
                               .filter = const_cast<sock_filter*>(filter.data())};
-  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
+  const unsigned int flags = scope == FilterScope::kProcess ? SECCOMP_FILTER_FLAG_TSYNC : 0;
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) == 0;
 }
 
 }  // namespace touchstone

@@ -31,9 +31,14 @@ absl::StatusOr<Filter> CompileFilter(const Policy& policy);
 std::string FilterBytes(const Filter& filter);
 absl::StatusOr<Filter> ParseFilterBytes(absl::string_view bytes);
 
-// Puts the filter in force for all threads of this process and their children, for ever. False,
-// with errno, when the kernel refuses. REQUIRES: no-new-privs is set.
-bool InstallFilter(const Filter& filter);
+enum class FilterScope {
+  kProcess,  // All threads, which must not have filters of their own.
+  kThread,   // The caller.
+};
+
+// Puts the filter in force for these threads and their children, for ever, besides those that are.
+// False, with errno, when the kernel refuses. REQUIRES: no-new-privs is set.
+bool InstallFilter(const Filter& filter, FilterScope scope);
 
 }  // namespace touchstone
 

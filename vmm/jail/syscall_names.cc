@@ -21,9 +21,9 @@ std::optional<int> SyscallNumber(absl::string_view name) {
   return std::nullopt;
 }
 
-std::string SyscallName(int number) {
+absl::string_view SyscallName(int number) {
   for (const Syscall& call : kSyscalls) {
-    if (call.number == number) return std::string(call.name);
+    if (call.number == number) return call.name;
   }
   return "unknown";
 }

@@ -4,7 +4,6 @@
 #define TOUCHSTONE_VMM_JAIL_SYSCALL_NAMES_H_
 
 #include <optional>
-#include <string>
 
 #include "absl/strings/string_view.h"
 
@@ -13,8 +12,8 @@ namespace touchstone {
 // 0 for "read". None when there is no such call.
 std::optional<int> SyscallNumber(absl::string_view name);
 
-// "read" for 0, "unknown" for a number that has none.
-std::string SyscallName(int number);
+// "read" for 0, "unknown" for a number that has none. Async-signal-safe.
+absl::string_view SyscallName(int number);
 
 }  // namespace touchstone
 

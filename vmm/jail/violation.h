@@ -1,4 +1,4 @@
-// The answer to a forbidden system call: its number is reported, and the process dies of SIGSYS.
+// The answer to a forbidden system call: it is reported, and the process dies of SIGSYS.
 //
 // Filters trap (SECCOMP_RET_TRAP) instead of killing at once, since a kill leaves the number in the
 // kernel's audit log only. Nothing is lost by it: the call was not made; filters kill for any
@@ -15,9 +15,13 @@ namespace touchstone {
 // _sysctl, which no kernel since 5.5 has.
 inline constexpr int kFatalSystemCall = 156;
 
-// Installs the handler, which reports to the descriptor `report_fd`. False, with errno, when it
-// cannot.
+// Installs the handler, which reports the call's number to the descriptor `report_fd`. False, with
+// errno, when it cannot.
 bool HandleViolations(int report_fd);
+
+// The same for a process that has nobody to report to: the handler writes a line to standard error,
+// and lets the handler that was there do its part (RawTerminal).
+bool AnnounceViolations();
 
 }  // namespace touchstone
 

@@ -10,8 +10,8 @@ Machine::Machine(Parts parts) : parts_(std::move(parts)) {}
 
 Machine::~Machine() { Stop(); }
 
-void Machine::Start() {
-  for (std::unique_ptr<VcpuThread>& vcpu : parts_.vcpus) vcpu->Start();
+void Machine::Start(const std::function<absl::Status()>& prologue) {
+  for (std::unique_ptr<VcpuThread>& vcpu : parts_.vcpus) vcpu->Start(prologue);
 }
 
 void Machine::SetDebugHook(DebugHook& hook) {

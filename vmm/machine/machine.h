@@ -11,6 +11,7 @@
 #ifndef TOUCHSTONE_VMM_MACHINE_MACHINE_H_
 #define TOUCHSTONE_VMM_MACHINE_MACHINE_H_
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -57,8 +58,8 @@ class Machine {
   // Stops.
   ~Machine();
 
-  // Starts the vCPU threads.
-  void Start();
+  // Starts the vCPU threads, with this prologue (vcpu_thread.h).
+  void Start(const std::function<absl::Status()>& prologue = nullptr);
   // Brings all vCPUs out of the guest and joins their threads, resets the devices and joins theirs,
   // and flushes the outputs. Harmless when done already.
   void Stop();

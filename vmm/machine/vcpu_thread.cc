@@ -41,8 +41,8 @@ VcpuThread::VcpuThread(std::unique_ptr<Vcpu> vcpu, uint32_t index, const Targets
 
 VcpuThread::~VcpuThread() { Stop(); }
 
-void VcpuThread::Start() {
-  thread_ = std::thread([this] { Loop(); });
+void VcpuThread::Start(std::function<absl::Status()> prologue) {
+  thread_ = std::thread([this, prologue = std::move(prologue)] { Loop(prologue); });
 }
 
 void VcpuThread::Stop() {
@@ -62,10 +62,12 @@ void VcpuThread::AwaitResume() {
   if (targets_.pause->Wait(*vcpu_, stopping_)) vcpu_->NotePause();
 }
 
-void VcpuThread::Loop() {
+void VcpuThread::Loop(const std::function<absl::Status()>& prologue) {
   pthread_setname_np(pthread_self(), absl::StrCat("vcpu", index_).c_str());
-  if (const absl::Status placed = ApplyPlacement(placement_); !placed.ok()) {
-    LOG(kError, "vcpu", "vCPU %d: %s", index_, std::string(placed.message()));
+  absl::Status ready = ApplyPlacement(placement_);
+  if (ready.ok() && prologue != nullptr) ready = prologue();
+  if (!ready.ok()) {
+    LOG(kError, "vcpu", "vCPU %d: %s", index_, std::string(ready.message()));
     return targets_.lifecycle->End(EndOfRun::kStopped);
   }
   AwaitResume();

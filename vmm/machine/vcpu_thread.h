@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <thread>
 
@@ -42,7 +43,8 @@ class VcpuThread {
   // Stops.
   ~VcpuThread();
 
-  void Start();
+  // Runs `prologue`, unless it is null, on the thread before the vCPU; its error ends the run.
+  void Start(std::function<absl::Status()> prologue = nullptr);
   // Brings the vCPU out of the guest and joins the thread. Harmless when it never started.
   void Stop();
 
@@ -57,7 +59,7 @@ class VcpuThread {
   [[nodiscard]] Vcpu& vcpu() { return *vcpu_; }
 
  private:
-  void Loop();
+  void Loop(const std::function<absl::Status()>& prologue);
   // While the machine stands still.
   void AwaitResume();
   // False when the vCPU cannot go on.
