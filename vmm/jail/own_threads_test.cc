@@ -170,7 +170,7 @@ void SayFormer(int /*signal*/) {
 
 TEST(OwnThreads, TheFormerHandlerDoesItsPart) {
   const auto attempt = [] {
-    signal(SIGSYS, SayFormer);
+    if (signal(SIGSYS, SayFormer) == SIG_ERR) _exit(3);
     ExitConfined(Who::kMain, [] { return socket(AF_INET, SOCK_STREAM, 0) >= 0; });
   };
   EXPECT_EXIT(attempt(), testing::KilledBySignal(SIGSYS), "system call socket.*\n.*the former");

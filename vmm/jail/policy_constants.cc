@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/if_tun.h>
-#include <linux/kvm.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
@@ -18,6 +17,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+
+#include "hypervisor/kvm/kvm_abi.h"
 
 namespace touchstone {
 namespace {
