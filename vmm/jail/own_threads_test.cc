@@ -146,8 +146,8 @@ TEST(OwnThreads, OnlyTheMainThreadStartsThreads) {
 
 TEST(OwnThreads, NothingBecomesCode) {
   const auto attempt = [] {
-    mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return true;
+    return mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                0) != MAP_FAILED;
   };
   EXPECT_EXIT(ExitConfined(Who::kMain, attempt), testing::KilledBySignal(SIGSYS), "mmap");
   EXPECT_EXIT(ExitConfined(Who::kVcpu, attempt), testing::KilledBySignal(SIGSYS), "mmap");
