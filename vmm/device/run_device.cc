@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/scoped_fd.h"
 #include "base/status.h"
+#include "devices/virtio/block/block.h"
 #include "devices/virtio/block/block_open.h"
 #include "devices/virtio/console/console_open.h"
 #include "devices/virtio/core/virtio_device.h"
@@ -30,6 +31,11 @@ using Device = absl::StatusOr<std::unique_ptr<VirtioDevice>>;
 
 // As many pairs of queues as are asked for, whatever the number of vCPUs, which is not known here.
 constexpr uint32_t kManyVcpus = 256;
+
+// Whether requests are independent of each other, and harmless when done twice.
+bool TakesOver(uint32_t device_id) {
+  return device_id == Block::kDeviceId || device_id == Rng::kDeviceId;
+}
 
 struct Opener {
   EventLoop& loop;
@@ -58,10 +64,13 @@ class Session {
     return absl::OkStatus();
   }
   void Serve(ScopedFd socket) {
-    backend_.emplace(device_, std::move(socket), loop_, [this](const absl::Status& why) {
-      result_ = why;
-      loop_.Stop();
-    });
+    backend_.emplace(
+        device_, std::move(socket), loop_,
+        [this](const absl::Status& why) {
+          result_ = why;
+          loop_.Stop();
+        },
+        VhostUserBackend::Options{.takes_over = TakesOver(device_.device_id())});
   }
   [[nodiscard]] const absl::Status& result() const { return result_; }
 

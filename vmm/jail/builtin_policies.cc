@@ -22,6 +22,9 @@ madvise: arg2 == MADV_DONTNEED || arg2 == MADV_REMOVE || arg2 == MADV_DONTDUMP |
     arg2 == MADV_HUGEPAGE || arg2 == MADV_NOHUGEPAGE || arg2 == MADV_FREE || \
     arg2 == MADV_WILLNEED || arg2 == MADV_DONTFORK; return EINVAL
 
+# Where requests in flight are noted for the next process.
+memfd_create: 1
+
 # Descriptors that are there already.
 {read, readv, write, writev, close, dup, lseek, fstat}: 1
 {newfstatat, statx, fstatfs}: 1

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <functional>
 #include <thread>
 #include <utility>
 
@@ -26,14 +27,20 @@ struct Kind {
   uint32_t device_id;    // Virtio 1.2, section 5.
   uint16_t queues;       // Where the back end does not say how many (crosvm.md 3.2).
   uint32_t config_size;  // Of what back ends of all ages have; they refuse to be asked for more.
+  bool replays = false;  // VhostUserFrontend::Options::replays.
 };
 
 constexpr Kind kKinds[] = {
-    {VhostUserConfig::NET, "net", 1, 3, 12},         {VhostUserConfig::BLOCK, "block", 2, 1, 60},
-    {VhostUserConfig::CONSOLE, "console", 3, 2, 12}, {VhostUserConfig::RNG, "rng", 4, 1, 0},
-    {VhostUserConfig::BALLOON, "balloon", 5, 2, 16}, {VhostUserConfig::SCSI, "scsi", 8, 3, 36},
-    {VhostUserConfig::NINE_P, "9p", 9, 1, 256},      {VhostUserConfig::INPUT, "input", 18, 2, 136},
-    {VhostUserConfig::VSOCK, "vsock", 19, 3, 8},     {VhostUserConfig::SOUND, "sound", 25, 4, 12},
+    {VhostUserConfig::NET, "net", 1, 3, 12},
+    {VhostUserConfig::BLOCK, "block", 2, 1, 60, true},
+    {VhostUserConfig::CONSOLE, "console", 3, 2, 12},
+    {VhostUserConfig::RNG, "rng", 4, 1, 0, true},
+    {VhostUserConfig::BALLOON, "balloon", 5, 2, 16},
+    {VhostUserConfig::SCSI, "scsi", 8, 3, 36},
+    {VhostUserConfig::NINE_P, "9p", 9, 1, 256},
+    {VhostUserConfig::INPUT, "input", 18, 2, 136},
+    {VhostUserConfig::VSOCK, "vsock", 19, 3, 8},
+    {VhostUserConfig::SOUND, "sound", 25, 4, 12},
     {VhostUserConfig::FS, "fs", 26, 2, 40},
 };
 
@@ -55,8 +62,10 @@ uint16_t QueueSize(const VhostUserConfig& config) {
   return static_cast<uint16_t>(std::min(std::bit_floor(wanted), kMaxQueueSize));
 }
 
+bool IsInherited(const std::string& path) { return absl::StartsWith(path, "/proc/self/fd/"); }
+
 absl::StatusOr<ScopedFd> Connect(const std::string& path, uint32_t timeout_ms) {
-  if (absl::StartsWith(path, "/proc/self/fd/")) return OpenFile(path, 0);
+  if (IsInherited(path)) return OpenFile(path, 0);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
   while (true) {
     absl::StatusOr<ScopedFd> socket = ConnectUnix(path, SOCK_STREAM);
@@ -64,6 +73,12 @@ absl::StatusOr<ScopedFd> Connect(const std::string& path, uint32_t timeout_ms) {
     if (std::chrono::steady_clock::now() >= deadline) return socket;
     std::this_thread::sleep_for(kRetryDelay);
   }
+}
+
+// How to find the next back end where the last one was: not at all when the socket was handed down.
+std::function<absl::StatusOr<ScopedFd>()> Reconnect(const std::string& path) {
+  if (IsInherited(path)) return nullptr;
+  return [path] { return ConnectUnix(path, SOCK_STREAM); };
 }
 
 void Append(VhostUserConfig::Type type, const std::string& option,
@@ -111,14 +126,17 @@ absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenVhostUser(const VhostUserEntry
     LOG(kWarning, "run", "%s is deprecated, give --vhost-user %s,socket=%s", entry.option,
         kind->name, entry.config.socket());
   }
-  absl::StatusOr<ScopedFd> socket = Connect(entry.config.socket(), timeout_ms);
+  const std::string& path = entry.config.socket();
+  absl::StatusOr<ScopedFd> socket = Connect(path, timeout_ms);
   if (!socket.ok()) return Annotate(socket.status(), absl::StrCat(entry.option, ": socket="));
   absl::StatusOr<std::unique_ptr<VirtioDevice>> device = VhostUserFrontend::Create(
       *std::move(socket), loop,
       {.device_id = kind->device_id,
        .queue_sizes = std::vector<uint16_t>(kind->queues, QueueSize(entry.config)),
        .ask_queue_count = true,
-       .config_size = kind->config_size});
+       .config_size = kind->config_size,
+       .connect = Reconnect(path),
+       .replays = kind->replays});
   if (!device.ok()) {
     return Annotate(device.status(), absl::StrCat(entry.option, ": ", entry.config.socket()));
   }

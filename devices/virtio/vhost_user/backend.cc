@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "devices/virtio/vhost_user/inflight_region.h"
 #include "devices/virtio/vhost_user/peer_fd.h"
 
 namespace touchstone {
@@ -24,14 +25,16 @@ struct VhostUserBackend::Handler {
 };
 
 VhostUserBackend::VhostUserBackend(VirtioDevice& device, ScopedFd socket, EventLoop& loop,
-                                   Closed closed)
+                                   Closed closed, Options options)
     : device_(device),
       loop_(loop),
       closed_(std::move(closed)),
       connection_(std::move(socket), VhostUserFrontendTable()),
       interrupt_(device.max_queue_sizes().size()),
       transfer_(device, loop),
-      rings_(device, memory_, interrupt_) {
+      rings_(device, memory_, interrupt_),
+      offered_protocol_features_(kProtocolFeatures |
+                                 (options.takes_over ? kVhostUserInflightShmfd : 0)) {
   CHECK(device.max_queue_sizes().size() <= kVhostUserQueueMask + 1);
   watch_ = loop_.OnReadable(connection_.fd(), [this] { Serve(); });
 }
@@ -83,6 +86,8 @@ absl::Status VhostUserBackend::Dispatch(VhostUserMessage message) {
       {VhostUserRequest::kSetBackendReqFd, &VhostUserBackend::SetBackendReqFd},
       {VhostUserRequest::kGetConfig, &VhostUserBackend::GetConfig},
       {VhostUserRequest::kSetConfig, &VhostUserBackend::SetConfig},
+      {VhostUserRequest::kGetInflightFd, &VhostUserBackend::GetInflightFd},
+      {VhostUserRequest::kSetInflightFd, &VhostUserBackend::SetInflightFd},
       {VhostUserRequest::kResetDevice, &VhostUserBackend::ResetDevice},
       {VhostUserRequest::kGetMaxMemSlots, &VhostUserBackend::GetMaxMemSlots},
       {VhostUserRequest::kAddMemReg, &VhostUserBackend::AddMemReg},
@@ -103,7 +108,10 @@ absl::Status VhostUserBackend::Dispatch(VhostUserMessage message) {
     // Aborted: the request failed, and the front end may go on (backend_rings.h).
     if (!answer.ok() && !absl::IsAborted(answer.status())) return answer.status();
     if (answer.ok() && answer->has_value()) {
-      return connection_.Send(message.request, kVhostUserReply, **answer);
+      const Reply& reply = **answer;
+      const int fd = reply.fd.get();
+      return connection_.Send(message.request, kVhostUserReply, reply.payload,
+                              {&fd, reply.fd.valid() ? 1u : 0u});
     }
     if (!acknowledge) return absl::OkStatus();
     return connection_.Send(message.request, kVhostUserReply, Number(answer.ok() ? 0 : 1));
@@ -130,14 +138,15 @@ VhostUserBackend::Answer VhostUserBackend::ResetOwner(VhostUserMessage& /*messag
 }
 
 VhostUserBackend::Answer VhostUserBackend::GetProtocolFeatures(VhostUserMessage& /*message*/) {
-  return Number(kProtocolFeatures);
+  return Number(offered_protocol_features_);
 }
 
 VhostUserBackend::Answer VhostUserBackend::SetProtocolFeatures(VhostUserMessage& message) {
   const uint64_t wanted = message.Get<Le64>();
-  if ((wanted & ~kProtocolFeatures) != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("protocol features that were not offered: ",
-                                                   absl::Hex(wanted & ~kProtocolFeatures)));
+  if ((wanted & ~offered_protocol_features_) != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("protocol features that were not offered: ",
+                     absl::Hex(wanted & ~offered_protocol_features_)));
   }
   protocol_features_ = wanted;
   return std::nullopt;
@@ -285,6 +294,28 @@ VhostUserBackend::Answer VhostUserBackend::SetConfig(VhostUserMessage& message) 
   if (header.flags == kVhostUserConfigMigration) return std::nullopt;
   if (header.flags != 0) return absl::InvalidArgumentError("unknown flags");
   device_.WriteConfig(header.offset, bytes);
+  return std::nullopt;
+}
+
+VhostUserBackend::Answer VhostUserBackend::GetInflightFd(VhostUserMessage& message) {
+  const auto wanted = message.Get<VhostUserInflight>();
+  if (wanted.queues > device_.max_queue_sizes().size()) {
+    return absl::InvalidArgumentError(absl::StrCat(wanted.queues.get(), " queues"));
+  }
+  ASSIGN_OR_RETURN(
+      VhostUserInflightRegion::File file,
+      VhostUserInflightRegion::Make(wanted.queues, wanted.queue_size, rings_.packed()));
+  Reply reply(VhostUserPayload(file.description));
+  reply.payload.resize(message.payload.size());
+  reply.fd = std::move(file.fd);
+  return reply;
+}
+
+VhostUserBackend::Answer VhostUserBackend::SetInflightFd(VhostUserMessage& message) {
+  if (message.fds.size() != 1) return absl::InvalidArgumentError("no descriptor");
+  ASSIGN_OR_RETURN(VhostUserInflightRegion region,
+                   VhostUserInflightRegion::Map(message.Get<VhostUserInflight>(), message.fds[0]));
+  RETURN_IF_ERROR(rings_.SetInflight(std::move(region)));
   return std::nullopt;
 }
 

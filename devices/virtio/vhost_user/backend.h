@@ -6,8 +6,12 @@
 //   loop.Run();
 //
 // Offered, each because all of it works: MQ, REPLY_ACK, BACKEND_REQ, CONFIG, RESET_DEVICE,
-// CONFIGURE_MEM_SLOTS, DEVICE_STATE. Chains in flight when a ring stops are completed first, so
-// that there is nothing to track for INFLIGHT_SHMFD.
+// CONFIGURE_MEM_SLOTS, DEVICE_STATE. Chains in flight when a ring stops are completed first.
+//
+// With Options.takes_over also INFLIGHT_SHMFD: when this process dies, another one goes on where it
+// was, and answers again what it may have worked on already. That is right for a device whose
+// requests say all (a disk, entropy) and whose VirtQueues are popped in this process, and wrong for
+// one that has to remember (connections) or must not do a thing twice (a terminal).
 //
 // The front end is not trusted. What makes no sense ends the connection; a ring or a device that
 // does not start is answered with an error where an answer was asked for, signalled on the ring's
@@ -25,6 +29,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -52,8 +57,15 @@ class VhostUserBackend {
       kVhostUserMq | kVhostUserReplyAck | kVhostUserBackendReq | kVhostUserConfigSpace |
       kVhostUserResetDevice | kVhostUserConfigureMemSlots | kVhostUserDeviceState;
 
+  struct Options {
+    bool takes_over = false;
+  };
+
   // Takes a connected stream socket. REQUIRES: the device is idle and has at most 256 queues.
-  VhostUserBackend(VirtioDevice& device, ScopedFd socket, EventLoop& loop, Closed closed);
+  VhostUserBackend(VirtioDevice& device, ScopedFd socket, EventLoop& loop, Closed closed)
+      : VhostUserBackend(device, std::move(socket), loop, std::move(closed), Options()) {}
+  VhostUserBackend(VirtioDevice& device, ScopedFd socket, EventLoop& loop, Closed closed,
+                   Options options);
   VhostUserBackend(const VhostUserBackend&) = delete;
   VhostUserBackend& operator=(const VhostUserBackend&) = delete;
 
@@ -62,8 +74,12 @@ class VhostUserBackend {
 
  private:
   // What a handler has to say. Nothing: the acknowledgement, if one was asked for.
-  using Payload = std::vector<uint8_t>;
-  using Answer = absl::StatusOr<std::optional<Payload>>;
+  struct Reply {
+    Reply(std::vector<uint8_t> bytes) : payload(std::move(bytes)) {}  // NOLINT: from any payload.
+    std::vector<uint8_t> payload;
+    ScopedFd fd;  // That goes with it, if any.
+  };
+  using Answer = absl::StatusOr<std::optional<Reply>>;
   struct Handler;
 
   // Messages that one turn of the loop serves.
@@ -93,6 +109,8 @@ class VhostUserBackend {
   Answer SetBackendReqFd(VhostUserMessage& message);
   Answer GetConfig(VhostUserMessage& message);
   Answer SetConfig(VhostUserMessage& message);
+  Answer GetInflightFd(VhostUserMessage& message);
+  Answer SetInflightFd(VhostUserMessage& message);
   Answer ResetDevice(VhostUserMessage& message);
   Answer GetMaxMemSlots(VhostUserMessage& message);
   Answer AddMemReg(VhostUserMessage& message);
@@ -113,6 +131,7 @@ class VhostUserBackend {
   VhostUserBackendInterrupt interrupt_;
   VhostUserStateTransfer transfer_;
   VhostUserBackendRings rings_;
+  const uint64_t offered_protocol_features_;
   uint64_t protocol_features_ = 0;
   Watch watch_;
 };

@@ -78,6 +78,12 @@ absl::Status VhostUserBackendRings::MemoryChanged() {
   return any_running() ? AttachAnew() : absl::OkStatus();
 }
 
+absl::Status VhostUserBackendRings::SetInflight(VhostUserInflightRegion region) {
+  if (any_running()) return absl::FailedPreconditionError("a ring runs");
+  inflight_.emplace(std::move(region));
+  return absl::OkStatus();
+}
+
 absl::Status VhostUserBackendRings::SetSize(const VhostUserVringState& state) {
   RETURN_IF_ERROR(CheckStopped(state.index));
   const uint16_t max = device_.max_queue_sizes()[state.index];
@@ -137,6 +143,7 @@ absl::Status VhostUserBackendRings::Enable(const VhostUserVringState& state) {
 void VhostUserBackendRings::Reset() {
   device_.Reset();
   attached_ = false;
+  inflight_.reset();
   for (Ring& ring : rings_) ring = {};
 }
 
@@ -159,14 +166,18 @@ absl::Status VhostUserBackendRings::Start(uint16_t index) {
   RETURN_IF_ERROR(stale_ ? AttachAnew() : Attach());
   Ring& ring = rings_[index];
   ASSIGN_OR_RETURN(const QueueLayout layout, LayoutOf(ring));
-  ASSIGN_OR_RETURN(
-      VirtQueue queue,
-      VirtQueue::Create(table_.memory(), {.layout = layout,
-                                          .features = features_ & ~kVhostUserProtocolFeatures,
-                                          .position = PositionOfVhostUserBase(ring.base, packed()),
-                                          .kick = ring.kick}));
+  VirtQueue::Config config = {.layout = layout,
+                              .features = features_ & ~kVhostUserProtocolFeatures,
+                              .position = PositionOfVhostUserBase(ring.base, packed()),
+                              .kick = ring.kick};
+  if (inflight_.has_value()) {
+    ASSIGN_OR_RETURN(config.inflight, inflight_->Window(index, packed()));
+  }
+  ASSIGN_OR_RETURN(VirtQueue queue, VirtQueue::Create(table_.memory(), std::move(config)));
   RETURN_IF_ERROR(device_.StartQueue(index, std::move(queue)));
   ring.running = true;
+  // Those who were here before may have returned chains, and died before they said so.
+  if (inflight_.has_value()) interrupt_.SignalQueue(index);
   return absl::OkStatus();
 }
 

@@ -28,6 +28,7 @@
 #include "base/event_fd.h"
 #include "devices/virtio/core/virtio_device.h"
 #include "devices/virtio/core/virtio_interrupt.h"
+#include "devices/virtio/vhost_user/inflight_region.h"
 #include "devices/virtio/vhost_user/memory_table.h"
 #include "devices/virtio/vhost_user/message.h"
 
@@ -48,6 +49,10 @@ class VhostUserBackendRings {
   absl::Status SetFeatures(uint64_t features);
   // The table is not what it was.
   absl::Status MemoryChanged();
+
+  // What is in flight is kept there, from the next start of a ring on; none runs.
+  absl::Status SetInflight(VhostUserInflightRegion region);
+  [[nodiscard]] bool packed() const;
 
   // --- Messages of these names; the ring does not run.
   absl::Status SetSize(const VhostUserVringState& state);
@@ -84,13 +89,13 @@ class VhostUserBackendRings {
   absl::Status AttachAnew();
   [[nodiscard]] absl::StatusOr<QueueLayout> LayoutOf(const Ring& ring) const;
   [[nodiscard]] absl::Status CheckStopped(uint64_t index) const;
-  [[nodiscard]] bool packed() const;
 
   VirtioDevice& device_;
   VirtioInterrupt& interrupt_;
   std::vector<Ring> rings_;
   uint64_t features_ = 0;
   const VhostUserMemoryTable& table_;
+  std::optional<VhostUserInflightRegion> inflight_;
   bool attached_ = false;
   bool stale_ = false;  // Attached with memory that is not the table's any more.
 };

@@ -43,125 +43,214 @@ std::vector<uint8_t> State(uint16_t index, uint32_t number) {
   return VhostUserPayload(VhostUserVringState{.index = uint32_t{index}, .num = number});
 }
 
+absl::Status NoBackend() {
+  return absl::FailedPreconditionError("the vhost-user back end is lost");
+}
+
+absl::Status CheckShareable(const GuestMemory& memory) {
+  if (memory.regions().size() > kVhostUserTableRegions) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        memory.regions().size(), " regions of memory, vhost-user has ", kVhostUserTableRegions));
+  }
+  for (const GuestMemory::Region& region : memory.regions()) {
+    if (region.fd >= 0) continue;
+    return absl::FailedPreconditionError("guest memory without a descriptor cannot be shared");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<VhostUserFrontend>> VhostUserFrontend::Create(ScopedFd socket,
                                                                              EventLoop& loop,
                                                                              Options options) {
   CHECK(!options.queue_sizes.empty() && options.config_size <= kVhostUserConfigSize);
-  std::unique_ptr<VhostUserWaiter> waiter = std::move(options.waiter);
-  if (waiter == nullptr) waiter = MakeVhostUserWaiter(options.patience);
-  const bool ask_queue_count = options.ask_queue_count;
-  std::unique_ptr<VhostUserFrontend> self(
-      new VhostUserFrontend(loop, std::move(socket), std::move(options), std::move(waiter)));
-  RETURN_IF_ERROR(self->Negotiate(ask_queue_count));
+  if (options.waiter == nullptr) options.waiter = MakeVhostUserWaiter(options.patience);
+  std::unique_ptr<VhostUserFrontend> self(new VhostUserFrontend(loop, std::move(options)));
+  MutexLock lock(self->mutex_);
+  RETURN_IF_ERROR(self->Connect(std::move(socket)));
   return self;
 }
 
-VhostUserFrontend::VhostUserFrontend(EventLoop& loop, ScopedFd socket, Options options,
-                                     std::unique_ptr<VhostUserWaiter> waiter)
+VhostUserFrontend::VhostUserFrontend(EventLoop& loop, Options options)
     : loop_(loop),
       device_id_(options.device_id),
       config_size_(options.config_size),
       hidden_features_(options.hidden_features),
+      ask_queue_count_(options.ask_queue_count),
+      replays_(options.replays),
+      connect_(std::move(options.connect)),
+      waiter_(std::move(options.waiter)),
       queue_sizes_(std::move(options.queue_sizes)),
-      channel_(std::move(socket), std::move(waiter)) {}
+      written_(config_size_),
+      is_written_(config_size_) {}
 
 VhostUserFrontend::~VhostUserFrontend() = default;
 
-absl::Status VhostUserFrontend::Negotiate(bool ask_queue_count) {
-  RETURN_IF_ERROR(channel_.Send(VhostUserRequest::kSetOwner, {}));
-  ASSIGN_OR_RETURN(const uint64_t features, channel_.AskNumber(VhostUserRequest::kGetFeatures));
-  features_ = features & kOfferable & ~hidden_features_;
-  has_protocol_features_ = (features & kVhostUserProtocolFeatures) != 0;
+absl::Status VhostUserFrontend::Connect(ScopedFd socket) {
+  channel_ = std::make_shared<VhostUserFrontendChannel>(std::move(socket), waiter_);
+  {
+    MutexLock lock(post_mutex_);
+    post_channel_ = channel_;
+  }
+  RETURN_IF_ERROR(Negotiate());
+  if (has(kVhostUserBackendReq)) RETURN_IF_ERROR(OpenBackendChannel());
+  connected_before_ = true;
+  socket_watch_ = loop_.OnReadable(channel_->fd(), [this] { LookAtSocket(); });
+  return absl::OkStatus();
+}
+
+absl::Status VhostUserFrontend::Negotiate() {
+  RETURN_IF_ERROR(channel_->Send(VhostUserRequest::kSetOwner, {}));
+  ASSIGN_OR_RETURN(const uint64_t features, channel_->AskNumber(VhostUserRequest::kGetFeatures));
+  if (!connected_before_) {
+    features_ = features & kOfferable & ~hidden_features_;
+    has_protocol_features_ = (features & kVhostUserProtocolFeatures) != 0;
+  }
+  const uint64_t needed = features_ | (has_protocol_features_ ? kVhostUserProtocolFeatures : 0);
+  if ((needed & ~features) != 0) {
+    return absl::FailedPreconditionError("vhost-user GET_FEATURES: less than before");
+  }
   if (has_protocol_features_) {
     ASSIGN_OR_RETURN(const uint64_t offered,
-                     channel_.AskNumber(VhostUserRequest::kGetProtocolFeatures));
-    protocol_features_ = offered & kWantedProtocolFeatures;
-    RETURN_IF_ERROR(channel_.Send(VhostUserRequest::kSetProtocolFeatures,
-                                  VhostUserPayload(Le64(protocol_features_))));
-    if (has(kVhostUserReplyAck)) channel_.UseAcknowledgements();
+                     channel_->AskNumber(VhostUserRequest::kGetProtocolFeatures));
+    if (!connected_before_) {
+      protocol_features_ =
+          offered & (kWantedProtocolFeatures | (replays_ ? kVhostUserInflightShmfd : 0));
+    }
+    if ((protocol_features_ & ~offered) != 0) {
+      return absl::FailedPreconditionError("vhost-user GET_PROTOCOL_FEATURES: less than before");
+    }
+    RETURN_IF_ERROR(channel_->Send(VhostUserRequest::kSetProtocolFeatures,
+                                   VhostUserPayload(Le64(protocol_features_))));
+    if (has(kVhostUserReplyAck)) channel_->UseAcknowledgements();
   }
+  return CountQueues();
+}
+
+absl::Status VhostUserFrontend::CountQueues() {
+  const bool may_differ = ask_queue_count_ && !connected_before_;
   if (has(kVhostUserMq)) {
-    ASSIGN_OR_RETURN(const uint64_t count, channel_.AskNumber(VhostUserRequest::kGetQueueNum));
-    if (count == 0 || count > kMaxQueues || (!ask_queue_count && count < queue_sizes_.size())) {
+    ASSIGN_OR_RETURN(const uint64_t count, channel_->AskNumber(VhostUserRequest::kGetQueueNum));
+    if (count == 0 || count > kMaxQueues || (!may_differ && count < queue_sizes_.size())) {
       return absl::FailedPreconditionError(
           absl::StrCat("vhost-user GET_QUEUE_NUM: the back end has ", count, " queues"));
     }
-    if (ask_queue_count) queue_sizes_.resize(count, queue_sizes_.back());
+    if (may_differ) queue_sizes_.resize(count, queue_sizes_.back());
   }
   running_.resize(queue_sizes_.size());
-  if (has(kVhostUserBackendReq)) RETURN_IF_ERROR(OpenBackendChannel());
-  socket_watch_ = loop_.OnReadable(channel_.fd(), [this] { LookAtSocket(); });
   return absl::OkStatus();
 }
 
 absl::Status VhostUserFrontend::OpenBackendChannel() {
   ASSIGN_OR_RETURN(auto pair, FdSocket::CreatePair(FdSocket::Kind::kStream));
-  RETURN_IF_ERROR(channel_.Tell(VhostUserRequest::kSetBackendReqFd, {}, {pair.second.fd()}));
-  backend_requests_.emplace(std::move(pair.first).Release(), VhostUserBackendTable());
+  RETURN_IF_ERROR(channel_->Tell(VhostUserRequest::kSetBackendReqFd, {}, {pair.second.fd()}));
+  backend_watch_.Reset();
+  backend_requests_ = std::make_unique<VhostUserConnection>(std::move(pair.first).Release(),
+                                                            VhostUserBackendTable());
   backend_watch_ = loop_.OnReadable(backend_requests_->fd(), [this] { ServeBackend(); });
   return absl::OkStatus();
 }
 
-void VhostUserFrontend::ReadConfig(uint32_t offset, absl::Span<uint8_t> data) {
-  if (offset >= config_size_ || !has(kVhostUserConfigSpace)) return;
+bool VhostUserFrontend::FetchConfig() {
+  if (lost_) return !config_.empty();
   // From the start on: there are back ends that overlook the offset.
   const VhostUserConfigHeader header = {.offset = 0u, .size = config_size_, .flags = 0u};
   std::vector<uint8_t> payload = VhostUserPayload(header);
   payload.resize(sizeof(header) + config_size_);
   const absl::StatusOr<VhostUserMessage> reply =
-      channel_.Ask(VhostUserRequest::kGetConfig, payload);
-  if (!reply.ok()) return Lose(reply.status());
+      channel_->Ask(VhostUserRequest::kGetConfig, payload);
+  if (!reply.ok()) {
+    Lose(reply.status());
+    return !config_.empty();
+  }
   // vhost-user, GET_CONFIG: as long as the request, or empty for an error.
   if (reply->payload.size() != payload.size()) {
     LOG(kWarning, "vhost-user", "device %d: no configuration from the back end", device_id_);
-    return;
+    return false;
   }
+  config_.assign(reply->payload.begin() + sizeof(header), reply->payload.end());
+  return true;
+}
+
+void VhostUserFrontend::ReadConfig(uint32_t offset, absl::Span<uint8_t> data) {
+  if (offset >= config_size_ || !has(kVhostUserConfigSpace)) return;
+  MutexLock lock(mutex_);
+  if (!FetchConfig()) return;
   const size_t size = std::min<size_t>(data.size(), config_size_ - offset);
-  memcpy(data.data(), reply->payload.data() + sizeof(header) + offset, size);
+  memcpy(data.data(), config_.data() + offset, size);
 }
 
 void VhostUserFrontend::WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) {
   if (offset >= config_size_ || data.empty() || !has(kVhostUserConfigSpace)) return;
   data = data.first(std::min<size_t>(data.size(), config_size_ - offset));
+  MutexLock lock(mutex_);
+  memcpy(written_.data() + offset, data.data(), data.size());
+  std::fill_n(is_written_.begin() + offset, data.size(), true);
+  if (!lost_) Lost(TellConfig(offset, data)).IgnoreError();
+}
+
+absl::Status VhostUserFrontend::TellConfig(uint32_t offset, absl::Span<const uint8_t> data) {
   std::vector<uint8_t> payload = VhostUserPayload(VhostUserConfigHeader{
       .offset = offset, .size = static_cast<uint32_t>(data.size()), .flags = 0u});
   payload.insert(payload.end(), data.begin(), data.end());
-  Lost(channel_.Tell(VhostUserRequest::kSetConfig, payload)).IgnoreError();
+  return channel_->Tell(VhostUserRequest::kSetConfig, payload);
 }
 
 absl::Status VhostUserFrontend::Attach(Driver driver) {
+  MutexLock lock(mutex_);
   CHECK(!attached_ && driver.interrupt != nullptr);
   if ((driver.features & ~features_) != 0) {
     return absl::InvalidArgumentError("the driver has features that were not offered");
   }
-  if (lost_) return absl::FailedPreconditionError("the vhost-user back end is lost");
-  const uint64_t features =
-      driver.features | (has_protocol_features_ ? kVhostUserProtocolFeatures : 0);
-  RETURN_IF_ERROR(
-      Lost(channel_.Tell(VhostUserRequest::kSetFeatures, VhostUserPayload(Le64(features)))));
-  RETURN_IF_ERROR(SetMemory(driver.memory));
+  RETURN_IF_ERROR(CheckShareable(driver.memory));
   driver_ = std::move(driver);
+  const absl::Status status = Later(lost_ ? NoBackend() : TellDriver());
+  if (!status.ok()) {
+    driver_ = {};
+    return status;
+  }
   attached_ = true;
-  MutexLock lock(signal_mutex_);
+  MutexLock signal_lock(signal_mutex_);
   interrupt_ = driver_.interrupt;
   return absl::OkStatus();
 }
 
-absl::Status VhostUserFrontend::SetMemory(const GuestMemory& memory) {
-  const absl::Span<const GuestMemory::Region> regions = memory.regions();
-  if (regions.size() > kVhostUserTableRegions) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        regions.size(), " regions of memory, vhost-user has ", kVhostUserTableRegions));
+absl::Status VhostUserFrontend::TellDriver() {
+  const uint64_t features =
+      driver_.features | (has_protocol_features_ ? kVhostUserProtocolFeatures : 0);
+  RETURN_IF_ERROR(channel_->Tell(VhostUserRequest::kSetFeatures, VhostUserPayload(Le64(features))));
+  RETURN_IF_ERROR(TellInflight());
+  return TellMemory();
+}
+
+// vhost-user, "Inflight I/O tracking": the back end makes the memory, and each one is given it.
+absl::Status VhostUserFrontend::TellInflight() {
+  if (!has(kVhostUserInflightShmfd)) return absl::OkStatus();
+  if (!inflight_.has_value()) {
+    const VhostUserInflight wanted = {
+        .mmap_size = uint64_t{0},
+        .mmap_offset = uint64_t{0},
+        .queues = static_cast<uint16_t>(queue_sizes_.size()),
+        .queue_size = *std::max_element(queue_sizes_.begin(), queue_sizes_.end())};
+    ASSIGN_OR_RETURN(VhostUserMessage reply,
+                     channel_->Ask(VhostUserRequest::kGetInflightFd, VhostUserPayload(wanted)));
+    const auto description = reply.Get<VhostUserInflight>();
+    if (reply.fds.size() != 1 || description.mmap_size == 0) return absl::OkStatus();
+    inflight_ = Inflight{.description = description, .fd = std::move(reply.fds[0])};
   }
+  RETURN_IF_ERROR(channel_->Tell(VhostUserRequest::kSetInflightFd,
+                                 VhostUserPayload(inflight_->description), {inflight_->fd.get()}));
+  tracks_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status VhostUserFrontend::TellMemory() {
+  const absl::Span<const GuestMemory::Region> regions = driver_.memory.regions();
   std::vector<uint8_t> payload = VhostUserPayload(
       VhostUserMemoryHeader{.regions = static_cast<uint32_t>(regions.size()), .padding = 0u});
   std::vector<int> fds;
   for (const GuestMemory::Region& region : regions) {
-    if (region.fd < 0) {
-      return absl::FailedPreconditionError("guest memory without a descriptor cannot be shared");
-    }
     const std::vector<uint8_t> entry =
         VhostUserPayload(VhostUserMemoryRegion{.guest_address = Raw(region.start),
                                                .size = region.size,
@@ -170,15 +259,25 @@ absl::Status VhostUserFrontend::SetMemory(const GuestMemory& memory) {
     payload.insert(payload.end(), entry.begin(), entry.end());
     fds.push_back(region.fd);
   }
-  return Lost(channel_.Tell(VhostUserRequest::kSetMemTable, payload, fds));
+  return channel_->Tell(VhostUserRequest::kSetMemTable, payload, fds);
 }
 
 absl::Status VhostUserFrontend::StartQueue(uint16_t index, VirtQueue queue) {
+  MutexLock lock(mutex_);
   CHECK(attached_ && index < running_.size() && queue.kick() != nullptr);
   Running& running = running_[index];
   CHECK(!running.queue.has_value());
+  if (stale_) return NoBackend();
+  const QueuePosition& position = queue.config().position;
+  if ((queue.config().features & kVirtioPackedRing) == 0 && position.available != position.used) {
+    return absl::InvalidArgumentError("vhost-user starts no ring with chains in flight");
+  }
+  ASSIGN_OR_RETURN(running.call, EventFd::Create());
+  ASSIGN_OR_RETURN(running.error, EventFd::Create());
   running.queue.emplace(std::move(queue));
-  const absl::Status status = Lost(SetUpRing(index, running));
+  running.call_watch = loop_.OnReadable(running.call->fd(), [this, index] { Called(index); });
+  running.error_watch = loop_.OnReadable(running.error->fd(), [this, index] { Failed(index); });
+  const absl::Status status = Later(lost_ ? NoBackend() : TellRing(index));
   if (!status.ok()) {
     driver_.interrupt->WatchTrigger(index, {});
     running = {};
@@ -189,20 +288,14 @@ absl::Status VhostUserFrontend::StartQueue(uint16_t index, VirtQueue queue) {
   return absl::OkStatus();
 }
 
-absl::Status VhostUserFrontend::SetUpRing(uint16_t index, Running& running) {
+absl::Status VhostUserFrontend::TellRing(uint16_t index) {
+  const Running& running = running_[index];
   const VirtQueue::Config& config = running.queue->config();
   const bool packed = (config.features & kVirtioPackedRing) != 0;
-  if (!packed && config.position.available != config.position.used) {
-    return absl::InvalidArgumentError("vhost-user starts no ring with chains in flight");
-  }
-  ASSIGN_OR_RETURN(running.call, EventFd::Create());
-  ASSIGN_OR_RETURN(running.error, EventFd::Create());
-  running.call_watch = loop_.OnReadable(running.call->fd(), [this, index] { Called(index); });
-  running.error_watch = loop_.OnReadable(running.error->fd(), [this, index] { Failed(index); });
-  RETURN_IF_ERROR(channel_.Send(VhostUserRequest::kSetVringNum, State(index, config.layout.size)));
-  RETURN_IF_ERROR(channel_.Send(VhostUserRequest::kSetVringBase,
-                                State(index, VhostUserBaseOf(config.position, packed))));
-  RETURN_IF_ERROR(channel_.Send(
+  RETURN_IF_ERROR(channel_->Send(VhostUserRequest::kSetVringNum, State(index, config.layout.size)));
+  RETURN_IF_ERROR(channel_->Send(VhostUserRequest::kSetVringBase,
+                                 State(index, VhostUserBaseOf(config.position, packed))));
+  RETURN_IF_ERROR(channel_->Send(
       VhostUserRequest::kSetVringAddr,
       VhostUserPayload(VhostUserVringAddress{.index = uint32_t{index},
                                              .flags = 0u,
@@ -216,38 +309,47 @@ absl::Status VhostUserFrontend::SetUpRing(uint16_t index, Running& running) {
   RETURN_IF_ERROR(SetEvent(index, VhostUserRequest::kSetVringKick, *running.queue->kick()));
   // The last is acknowledged, for all of them.
   if (!has_protocol_features_) return absl::OkStatus();
-  return channel_.Tell(VhostUserRequest::kSetVringEnable, State(index, 1));
+  return channel_->Tell(VhostUserRequest::kSetVringEnable, State(index, 1));
 }
 
 void VhostUserFrontend::SetCall(uint16_t index, const EventFd* trigger) {
   const EventFd& call = trigger != nullptr ? *trigger : *running_[index].call;
-  channel_.Post(VhostUserRequest::kSetVringCall, VhostUserPayload(Le64(uint64_t{index})),
-                {call.fd()});
+  MutexLock lock(post_mutex_);
+  post_channel_->Post(VhostUserRequest::kSetVringCall, VhostUserPayload(Le64(uint64_t{index})),
+                      {call.fd()});
 }
 
 absl::Status VhostUserFrontend::SetEvent(uint16_t index, VhostUserRequest request,
                                          const EventFd& event) {
-  return channel_.Send(request, VhostUserPayload(Le64(uint64_t{index})), {event.fd()});
+  return channel_->Send(request, VhostUserPayload(Le64(uint64_t{index})), {event.fd()});
 }
 
 absl::StatusOr<QueuePosition> VhostUserFrontend::StopQueue(uint16_t index) {
+  MutexLock lock(mutex_);
+  return Stop(index);
+}
+
+absl::StatusOr<QueuePosition> VhostUserFrontend::Stop(uint16_t index) {
   if (index >= running_.size() || !running_[index].queue.has_value()) {
     return absl::FailedPreconditionError(absl::StrCat("queue ", index, " does not run"));
   }
   Running& running = running_[index];
   const bool packed = (running.queue->config().features & kVirtioPackedRing) != 0;
   driver_.interrupt->WatchTrigger(index, {});
-  absl::Status status;
-  if (has_protocol_features_) {
-    status = channel_.Send(VhostUserRequest::kSetVringEnable, State(index, 0));
+  // Another back end than the one that worked on it knows nothing of the queue.
+  const bool known = !lost_ && !stale_;
+  absl::Status status = known ? absl::OkStatus() : NoBackend();
+  if (known && has_protocol_features_) {
+    status = channel_->Send(VhostUserRequest::kSetVringEnable, State(index, 0));
   }
   absl::StatusOr<VhostUserMessage> base =
-      status.ok() ? channel_.Ask(VhostUserRequest::kGetVringBase, State(index, 0)) : status;
+      status.ok() ? channel_->Ask(VhostUserRequest::kGetVringBase, State(index, 0)) : status;
   running.call_watch.Reset();
   running.error_watch.Reset();
   Called(index);  // What the loop has not got round to.
   Failed(index);
   running = {};
+  if (!known) return status;
   RETURN_IF_ERROR(Lost(base.status()));
   const auto state = base->Get<VhostUserVringState>();
   if (state.index != index) {
@@ -257,20 +359,25 @@ absl::StatusOr<QueuePosition> VhostUserFrontend::StopQueue(uint16_t index) {
 }
 
 void VhostUserFrontend::Reset() {
+  MutexLock lock(mutex_);
   for (uint16_t index = 0; index < running_.size(); ++index) {
     if (!running_[index].queue.has_value()) continue;
-    if (absl::Status status = StopQueue(index).status(); !status.ok()) {
+    if (absl::Status status = Stop(index).status(); !status.ok()) {
       LOG(kWarning, "vhost-user", "device %d, queue %d: %s", device_id_, index,
           std::string(status.message()));
     }
   }
   if (has(kVhostUserResetDevice) && !lost_) {
-    Lost(channel_.Tell(VhostUserRequest::kResetDevice, {})).IgnoreError();
+    Lost(channel_->Tell(VhostUserRequest::kResetDevice, {})).IgnoreError();
   }
   {
-    MutexLock lock(signal_mutex_);
+    MutexLock signal_lock(signal_mutex_);
     interrupt_ = nullptr;
+    stale_ = false;
+    tracks_ = false;
   }
+  std::fill(is_written_.begin(), is_written_.end(), false);
+  inflight_.reset();
   driver_ = {};
   attached_ = false;
 }
@@ -286,11 +393,10 @@ void VhostUserFrontend::Failed(uint16_t index) {
 }
 
 void VhostUserFrontend::LookAtSocket() {
-  const absl::Status status = channel_.Look();
+  const absl::Status status = channel_->Look();
   if (status.ok()) return;
-  socket_watch_.Reset();
-  backend_watch_.Reset();
   Lose(status);
+  ConnectSoon();
 }
 
 void VhostUserFrontend::ServeBackend() {
@@ -321,15 +427,73 @@ void VhostUserFrontend::ServeBackend() {
 void VhostUserFrontend::Lose(const absl::Status& why) {
   if (lost_.exchange(true)) return;
   LOG(kError, "vhost-user", "device %d: %s", device_id_, std::string(why.message()));
-  channel_.Shutdown();
+  {
+    MutexLock lock(post_mutex_);
+    post_channel_->Shutdown();  // For those who watch it, too.
+  }
   MutexLock lock(signal_mutex_);
-  if (interrupt_ != nullptr) interrupt_->QueueBroken(0);
+  if (interrupt_ == nullptr || (tracks_ && connect_ != nullptr)) return;
+  stale_ = true;
+  interrupt_->QueueBroken(0);
 }
 
 absl::Status VhostUserFrontend::Lost(absl::Status status) {
   // Aborted: the back end said no, and lives.
   if (!status.ok() && absl::IsFailedPrecondition(status)) Lose(status);
   return status;
+}
+
+absl::Status VhostUserFrontend::Later(absl::Status status) {
+  status = Lost(std::move(status));
+  return lost_ && !stale_ && connect_ != nullptr ? absl::OkStatus() : status;
+}
+
+void VhostUserFrontend::ConnectSoon() {
+  socket_watch_.Reset();
+  backend_watch_.Reset();
+  life_timer_.Reset();
+  if (connect_ == nullptr) return;
+  connect_timer_ = loop_.After(delay_, [this] { ConnectAgain(); });
+  delay_ = std::min(2 * delay_, kLastDelay);
+}
+
+void VhostUserFrontend::ConnectAgain() {
+  absl::StatusOr<ScopedFd> socket = connect_();
+  if (!socket.ok()) return ConnectSoon();
+  absl::Status status;
+  {
+    MutexLock lock(mutex_);
+    status = Connect(*std::move(socket));
+    if (status.ok() && attached_ && !stale_) status = TellAgain();
+    if (status.ok()) lost_ = false;
+  }
+  if (!status.ok()) {
+    LOG(kError, "vhost-user", "device %d: %s", device_id_, std::string(status.message()));
+    channel_->Shutdown();
+    return ConnectSoon();
+  }
+  LOG(kWarning, "vhost-user", "device %d: there is a new back end", device_id_);
+  life_timer_ = loop_.After(kLongLife, [this] { delay_ = kFirstDelay; });
+}
+
+absl::Status VhostUserFrontend::TellAgain() {
+  RETURN_IF_ERROR(TellDriver());
+  for (uint32_t start = 0; start < config_size_; ++start) {
+    if (!is_written_[start]) continue;
+    uint32_t end = start;
+    while (end < config_size_ && is_written_[end]) ++end;
+    RETURN_IF_ERROR(TellConfig(start, absl::MakeConstSpan(written_).subspan(start, end - start)));
+    start = end;
+  }
+  for (uint16_t index = 0; index < running_.size(); ++index) {
+    if (!running_[index].queue.has_value()) continue;
+    driver_.interrupt->WatchTrigger(index, {});
+    RETURN_IF_ERROR(TellRing(index));
+    // Neither side may have heard the other's last word.
+    running_[index].queue->kick()->Signal();
+    driver_.interrupt->SignalQueue(index);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<ScopedFd> VhostUserFrontend::OpenStatePipe(uint32_t direction) {
@@ -343,10 +507,10 @@ absl::StatusOr<ScopedFd> VhostUserFrontend::OpenStatePipe(uint32_t direction) {
   ScopedFd ours = std::move(ends[save ? 0 : 1]);
   const ScopedFd theirs = std::move(ends[save ? 1 : 0]);
   absl::StatusOr<VhostUserMessage> reply =
-      channel_.Ask(VhostUserRequest::kSetDeviceStateFd,
-                   VhostUserPayload(VhostUserStateRequest{.direction = direction,
-                                                          .phase = kVhostUserPhaseStopped}),
-                   {theirs.get()});
+      channel_->Ask(VhostUserRequest::kSetDeviceStateFd,
+                    VhostUserPayload(VhostUserStateRequest{.direction = direction,
+                                                           .phase = kVhostUserPhaseStopped}),
+                    {theirs.get()});
   RETURN_IF_ERROR(Lost(reply.status()));
   const uint64_t answer = reply->Get<Le64>();
   if ((answer & ~kVhostUserNoFd) != 0) {
@@ -359,17 +523,18 @@ absl::StatusOr<ScopedFd> VhostUserFrontend::OpenStatePipe(uint32_t direction) {
 }
 
 absl::Status VhostUserFrontend::CheckState() {
-  const absl::StatusOr<uint64_t> answer = channel_.AskNumber(VhostUserRequest::kCheckDeviceState);
+  const absl::StatusOr<uint64_t> answer = channel_->AskNumber(VhostUserRequest::kCheckDeviceState);
   RETURN_IF_ERROR(Lost(answer.status()));
   if (*answer == 0) return absl::OkStatus();
   return absl::InvalidArgumentError("vhost-user CHECK_DEVICE_STATE: the state is not whole");
 }
 
 absl::StatusOr<std::string> VhostUserFrontend::Save() {
+  MutexLock lock(mutex_);
   ASSIGN_OR_RETURN(const ScopedFd pipe, OpenStatePipe(kVhostUserStateSave));
   std::string state;
   std::array<char, 16 << 10> bytes;
-  channel_.waiter().Begin();
+  channel_->waiter().Begin();
   while (true) {
     const ssize_t count = read(pipe.get(), bytes.data(), bytes.size());
     if (count == 0) break;
@@ -380,7 +545,7 @@ absl::StatusOr<std::string> VhostUserFrontend::Save() {
     }
     if (errno == EINTR) continue;
     if (errno != EAGAIN) return ErrnoStatus(errno, "read of a device's state");
-    if (!channel_.waiter().Wait(pipe.get(), false)) {
+    if (!channel_->waiter().Wait(pipe.get(), false)) {
       return absl::DeadlineExceededError("the vhost-user back end does not send its state");
     }
   }
@@ -389,9 +554,10 @@ absl::StatusOr<std::string> VhostUserFrontend::Save() {
 }
 
 absl::Status VhostUserFrontend::Restore(absl::string_view state) {
+  MutexLock lock(mutex_);
   {
     ASSIGN_OR_RETURN(const ScopedFd pipe, OpenStatePipe(kVhostUserStateLoad));
-    channel_.waiter().Begin();
+    channel_->waiter().Begin();
     while (!state.empty()) {
       const ssize_t count = WriteQuietly(pipe.get(), state.data(), state.size());
       if (count >= 0) {
@@ -399,7 +565,7 @@ absl::Status VhostUserFrontend::Restore(absl::string_view state) {
       } else if (errno == EPIPE) {
         break;  // The check says why.
       } else if (errno == EAGAIN) {
-        if (!channel_.waiter().Wait(pipe.get(), true)) {
+        if (!channel_->waiter().Wait(pipe.get(), true)) {
           return absl::DeadlineExceededError("the vhost-user back end does not take its state");
         }
       } else if (errno != EINTR) {

@@ -12,9 +12,19 @@
 // Guest memory goes to the back end by descriptor, so it has one (GuestMemory::Backing::kMemfd).
 // The addresses by which rings are named are made up, and say nothing about this process.
 //
-// The back end is not trusted and may die. What it answers is checked, no call waits longer than
-// Options.patience, and when it is gone or talks nonsense, the driver is told to reset the device
-// (VirtioInterrupt::QueueBroken); Attach fails from then on.
+// The back end is not trusted and may die. What it answers is checked, and no call waits longer
+// than Options.patience. When it is gone or talks nonsense, another one is asked for, if
+// Options.connect says how, every now and then until there is one:
+//
+//   Options.replays    the new one is told everything the old one was, with the memory in which
+//   that
+//                      kept what it had in flight (vhost-user, "Inflight I/O tracking"). The driver
+//                      notices nothing but a delay; its reads of the configuration are answered
+//                      with what was read last.
+//   otherwise          the driver is told to reset the device (VirtioInterrupt::QueueBroken), and
+//                      finds a new back end when it has.
+//
+// Without Options.connect the driver is told so too, and Attach fails from then on.
 //
 // Ownership: the loop is borrowed. Threads: as VirtioDevice; destroyed on the loop's thread or
 // while the loop does not run.
@@ -24,6 +34,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,6 +54,7 @@
 #include "devices/virtio/core/virtio_device.h"
 #include "devices/virtio/vhost_user/connection.h"
 #include "devices/virtio/vhost_user/frontend_channel.h"
+#include "devices/virtio/vhost_user/message.h"
 
 namespace touchstone {
 
@@ -59,7 +71,20 @@ class VhostUserFrontend final : public VirtioDevice {
     absl::Duration patience = absl::Seconds(5);
     // How to wait, instead of with poll(2).
     std::unique_ptr<VhostUserWaiter> waiter = nullptr;
+
+    // A socket that is connected to a new back end, when the old one is lost: one that listens
+    // where the old one did, a new process. Called on the loop. Errors are tried again.
+    std::function<absl::StatusOr<ScopedFd>()> connect = nullptr;
+    // Whether requests may be answered by another back end than the one that was asked, and by both
+    // (VhostUserBackend::Options::takes_over). It needs a back end that tracks them.
+    bool replays = false;
   };
+
+  // How soon a new back end is asked for, the next time after that and so on. As at first again,
+  // after one has lived so long.
+  static constexpr absl::Duration kFirstDelay = absl::Milliseconds(10);
+  static constexpr absl::Duration kLastDelay = absl::Seconds(1);
+  static constexpr absl::Duration kLongLife = absl::Milliseconds(100);
 
   // Takes a connected stream socket, and negotiates what does not concern the driver. Errors say
   // which message failed.
@@ -71,7 +96,8 @@ class VhostUserFrontend final : public VirtioDevice {
   [[nodiscard]] absl::Span<const uint16_t> max_queue_sizes() const override { return queue_sizes_; }
   [[nodiscard]] uint64_t features() const override { return features_; }
 
-  // Each asks the back end: there is no saying which device changes its configuration unasked.
+  // Each asks the back end, as long as there is one: there is no saying which device changes its
+  // configuration unasked.
   void ReadConfig(uint32_t offset, absl::Span<uint8_t> data) override;
   void WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) override;
 
@@ -85,6 +111,7 @@ class VhostUserFrontend final : public VirtioDevice {
   absl::Status Restore(absl::string_view state) override;
 
  private:
+  // A queue that was started, whatever became of the back end.
   struct Running {
     std::optional<VirtQueue> queue;  // Keeps memory and kick.
     std::optional<EventFd> call;
@@ -92,27 +119,49 @@ class VhostUserFrontend final : public VirtioDevice {
     Watch call_watch;
     Watch error_watch;
   };
+  // What the back end keeps there outlives it.
+  struct Inflight {
+    VhostUserInflight description;
+    ScopedFd fd;
+  };
 
-  VhostUserFrontend(EventLoop& loop, ScopedFd socket, Options options,
-                    std::unique_ptr<VhostUserWaiter> waiter);
-  absl::Status Negotiate(bool ask_queue_count);
-  absl::Status OpenBackendChannel();
-  absl::Status SetMemory(const GuestMemory& memory);
-  absl::Status SetUpRing(uint16_t index, Running& running);
-  absl::Status SetEvent(uint16_t index, VhostUserRequest request, const EventFd& event);
+  VhostUserFrontend(EventLoop& loop, Options options);
+
+  // --- The beginning of a connection.
+  absl::Status Connect(ScopedFd socket) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Negotiate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CountQueues() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status OpenBackendChannel() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // --- What the driver wants, for the back end that there is.
+  absl::Status TellDriver() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status TellInflight() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status TellMemory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status TellRing(uint16_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status TellConfig(uint32_t offset, absl::Span<const uint8_t> data)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status TellAgain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status SetEvent(uint16_t index, VhostUserRequest request, const EventFd& event)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Which descriptor the back end signals: the transport's, or our own for null. On any thread.
   void SetCall(uint16_t index, const EventFd* trigger);
-  absl::StatusOr<ScopedFd> OpenStatePipe(uint32_t direction);
-  absl::Status CheckState();
+  absl::StatusOr<QueuePosition> Stop(uint16_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool FetchConfig() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<ScopedFd> OpenStatePipe(uint32_t direction) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // --- On the loop.
   void Called(uint16_t index);
   void Failed(uint16_t index);
   void LookAtSocket();
   void ServeBackend();
+  void ConnectSoon();
+  void ConnectAgain();
   // --- On any thread: the back end is lost.
   void Lose(const absl::Status& why);
   absl::Status Lost(absl::Status status);
+  // The same for a request of the driver's, which a new back end will hear of.
+  absl::Status Later(absl::Status status);
 
   [[nodiscard]] bool has(uint64_t protocol_feature) const {
     return (protocol_features_ & protocol_feature) != 0;
@@ -122,23 +171,48 @@ class VhostUserFrontend final : public VirtioDevice {
   const uint32_t device_id_;
   const uint32_t config_size_;
   const uint64_t hidden_features_;
+  const bool ask_queue_count_;
+  const bool replays_;
+  const std::function<absl::StatusOr<ScopedFd>()> connect_;
+  const std::shared_ptr<VhostUserWaiter> waiter_;
+  // Of the first back end. Others have no less, and no more is used of them.
   std::vector<uint16_t> queue_sizes_;
-  VhostUserFrontendChannel channel_;
-  std::optional<VhostUserConnection> backend_requests_;
   uint64_t features_ = 0;
   uint64_t protocol_features_ = 0;
   bool has_protocol_features_ = false;
-  bool attached_ = false;
+  bool connected_before_ = false;
+
+  // Held while the back end is spoken to. No callback of the loop but that of connecting takes it:
+  // calls that hold it wait for the others.
+  Mutex mutex_;
+  // Replaced on the loop, with the mutex held; used there, or with it.
+  std::shared_ptr<VhostUserFrontendChannel> channel_;
+  std::unique_ptr<VhostUserConnection> backend_requests_;
+  bool attached_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<Inflight> inflight_ ABSL_GUARDED_BY(mutex_);
+  std::vector<uint8_t> config_ ABSL_GUARDED_BY(mutex_);   // As it was read last.
+  std::vector<uint8_t> written_ ABSL_GUARDED_BY(mutex_);  // By the driver, since its reset.
+  std::vector<bool> is_written_ ABSL_GUARDED_BY(mutex_);  // Which bytes.
+  // Change while no callback of the loop uses them.
   Driver driver_;
   std::vector<Running> running_;
-  std::atomic<bool> lost_{false};
 
-  // What the loop may signal at any moment.
+  std::atomic<bool> lost_{false};
+  // The driver has to reset the device.
+  std::atomic<bool> stale_{false};
+  std::atomic<bool> tracks_{false};  // What is in flight outlives the back end.
+
+  // What may be signalled at any moment, and posted: the interrupt posts with its own locks held.
   Mutex signal_mutex_;
   VirtioInterrupt* interrupt_ ABSL_GUARDED_BY(signal_mutex_) = nullptr;
+  Mutex post_mutex_;
+  std::shared_ptr<VhostUserFrontendChannel> post_channel_ ABSL_GUARDED_BY(post_mutex_);
 
+  absl::Duration delay_ = kFirstDelay;
   Watch socket_watch_;
   Watch backend_watch_;
+  Watch connect_timer_;
+  Watch life_timer_;
 };
 
 }  // namespace touchstone

@@ -52,7 +52,7 @@ std::unique_ptr<VhostUserWaiter> MakeVhostUserWaiter(absl::Duration patience) {
 }
 
 VhostUserFrontendChannel::VhostUserFrontendChannel(ScopedFd socket,
-                                                   std::unique_ptr<VhostUserWaiter> waiter)
+                                                   std::shared_ptr<VhostUserWaiter> waiter)
     : connection_(std::move(socket), VhostUserFrontendTable()), waiter_(std::move(waiter)) {}
 
 absl::Status VhostUserFrontendChannel::Die(VhostUserRequest request, const absl::Status& why) {

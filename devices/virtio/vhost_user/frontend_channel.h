@@ -46,7 +46,7 @@ std::unique_ptr<VhostUserWaiter> MakeVhostUserWaiter(absl::Duration patience);
 
 class VhostUserFrontendChannel {
  public:
-  VhostUserFrontendChannel(ScopedFd socket, std::unique_ptr<VhostUserWaiter> waiter);
+  VhostUserFrontendChannel(ScopedFd socket, std::shared_ptr<VhostUserWaiter> waiter);
 
   // REPLY_ACK was negotiated: what Tell tells is acknowledged.
   void UseAcknowledgements() { acknowledged_ = true; }
@@ -94,7 +94,7 @@ class VhostUserFrontendChannel {
 
   Mutex send_mutex_;
   VhostUserConnection connection_;
-  const std::unique_ptr<VhostUserWaiter> waiter_;
+  const std::shared_ptr<VhostUserWaiter> waiter_;
   bool acknowledged_ = false;
   absl::Status dead_;
   // What Look needs: a request is under way, and how many there were.

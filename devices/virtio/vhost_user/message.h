@@ -42,6 +42,8 @@ enum class VhostUserRequest : uint32_t {
   kSetBackendReqFd = 21,
   kGetConfig = 24,
   kSetConfig = 25,
+  kGetInflightFd = 31,
+  kSetInflightFd = 32,
   kResetDevice = 34,
   kGetMaxMemSlots = 36,
   kAddMemReg = 37,
@@ -80,6 +82,7 @@ inline constexpr uint64_t kVhostUserMq = Bit<uint64_t>(0);
 inline constexpr uint64_t kVhostUserReplyAck = Bit<uint64_t>(3);
 inline constexpr uint64_t kVhostUserBackendReq = Bit<uint64_t>(5);
 inline constexpr uint64_t kVhostUserConfigSpace = Bit<uint64_t>(9);
+inline constexpr uint64_t kVhostUserInflightShmfd = Bit<uint64_t>(12);
 inline constexpr uint64_t kVhostUserResetDevice = Bit<uint64_t>(13);
 inline constexpr uint64_t kVhostUserConfigureMemSlots = Bit<uint64_t>(15);
 inline constexpr uint64_t kVhostUserDeviceState = Bit<uint64_t>(19);
@@ -142,6 +145,15 @@ inline constexpr uint32_t kVhostUserConfigMigration = 1;  // Flags: whatever the
 // A kick, call or error descriptor: which queue, and whether there is none.
 inline constexpr uint64_t kVhostUserQueueMask = Mask<uint64_t>(7, 0);
 inline constexpr uint64_t kVhostUserNoFd = Bit<uint64_t>(8);
+
+// Memory for chains in flight. There are peers that send the padding of a C structure after it.
+struct VhostUserInflight {
+  Le64 mmap_size;
+  Le64 mmap_offset;
+  Le16 queues;
+  Le16 queue_size;
+};
+static_assert(sizeof(VhostUserInflight) == 20);
 
 struct VhostUserStateRequest {
   Le32 direction;

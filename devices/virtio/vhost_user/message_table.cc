@@ -15,6 +15,8 @@ constexpr uint32_t kConfig = sizeof(VhostUserConfigHeader);
 constexpr uint32_t kTransfer = sizeof(VhostUserStateRequest);
 constexpr uint32_t kMaxTable = kTable + kVhostUserTableRegions * kRegion;
 constexpr uint32_t kMaxConfig = kConfig + kVhostUserConfigSize;
+constexpr uint32_t kInflight = sizeof(VhostUserInflight);
+constexpr uint32_t kMaxInflight = kInflight + 4;
 constexpr bool kReply = true;
 constexpr bool kNoReply = false;
 
@@ -43,6 +45,8 @@ constexpr VhostUserRow kFrontendRows[] = {
     {Number(VhostUserRequest::kSetBackendReqFd),     "SET_BACKEND_REQ_FD",   0,       kU64,       1,                      kNoReply, 0,       0,          0, kVhostUserBackendReq},
     {Number(VhostUserRequest::kGetConfig),           "GET_CONFIG",           kConfig, kMaxConfig, 0,                      kReply,   0,       kMaxConfig, 0, kVhostUserConfigSpace},
     {Number(VhostUserRequest::kSetConfig),           "SET_CONFIG",           kConfig, kMaxConfig, 0,                      kNoReply, 0,       0,          0, kVhostUserConfigSpace},
+    {Number(VhostUserRequest::kGetInflightFd),       "GET_INFLIGHT_FD",      kInflight, kMaxInflight, 0,                    kReply,   kInflight, kMaxInflight, 1, kVhostUserInflightShmfd},
+    {Number(VhostUserRequest::kSetInflightFd),       "SET_INFLIGHT_FD",      kInflight, kMaxInflight, 1,                    kNoReply, 0,       0,          0, kVhostUserInflightShmfd},
     {Number(VhostUserRequest::kResetDevice),         "RESET_DEVICE",         0,       0,          0,                      kNoReply, 0,       0,          0, kVhostUserResetDevice},
     {Number(VhostUserRequest::kGetMaxMemSlots),      "GET_MAX_MEM_SLOTS",    0,       0,          0,                      kReply,   kU64,    kU64,       0, kVhostUserConfigureMemSlots},
     {Number(VhostUserRequest::kAddMemReg),           "ADD_MEM_REG",          kSingle, kSingle,    1,                      kNoReply, 0,       0,          0, kVhostUserConfigureMemSlots},
