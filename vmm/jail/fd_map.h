@@ -27,19 +27,22 @@ class FdMap {
 
   [[nodiscard]] bool Has(int number) const;
 
-  // Makes the calling process's descriptors those of the map, whatever numbers they have now.
-  // Returns false, with errno, when that fails half-way. Async-signal-safe: it is for a child
-  // between fork and exec.
-  bool Apply();
-
- private:
   struct Entry {
     int number;
     int fd;
     OnExec on_exec;
   };
 
-  std::vector<Entry> entries_;  // By number.
+  // By number.
+  [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+
+  // Makes the calling process's descriptors those of the map, whatever numbers they have now.
+  // Returns false, with errno, when that fails half-way. Async-signal-safe: it is for a child
+  // between fork and exec.
+  bool Apply();
+
+ private:
+  std::vector<Entry> entries_;
 };
 
 }  // namespace touchstone

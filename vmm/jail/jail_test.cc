@@ -178,16 +178,18 @@ TEST(Jail, LogsInsteadWhenThePolicySaysSo) {
 // --- The process.
 
 TEST(JailedProcess, EndsWithItsOwner) {
-  pid_t pid = 0;
+  ScopedFd result;  // Open as long as the process lives.
   {
     ProbeRequest probe("sleep", AllowAll());
     absl::StatusOr<JailedProcess> process = Spawn(probe.request());
     ASSERT_EQ(process.status(), absl::OkStatus());
     EXPECT_EQ(process->AwaitConfined(absl::Seconds(30)), absl::OkStatus());
-    pid = process->pid();
-    EXPECT_EQ(kill(pid, 0), 0);
+    result = probe.TakeResult();
+    pollfd hang_up = {.fd = result.get(), .events = POLLIN};
+    EXPECT_EQ(poll(&hang_up, 1, 0), 0);
   }
-  EXPECT_EQ(kill(pid, 0), -1);
+  pollfd hang_up = {.fd = result.get(), .events = POLLIN};
+  EXPECT_EQ(poll(&hang_up, 1, 0), 1);
 }
 
 TEST(JailedProcess, DiesWithItsParent) {
@@ -210,11 +212,11 @@ TEST(JailedProcess, DiesWithItsParent) {
   close(ends[0]);
 }
 
-TEST(JailedProcess, PidfdTellsOfTheEnd) {
+TEST(JailedProcess, ADescriptorTellsOfTheEnd) {
   ProbeRequest probe("crash", AllowAll());
   absl::StatusOr<JailedProcess> process = Spawn(probe.request());
   ASSERT_EQ(process.status(), absl::OkStatus());
-  pollfd wait = {.fd = process->pidfd(), .events = POLLIN};
+  pollfd wait = {.fd = process->ended_fd(), .events = POLLIN};
   EXPECT_EQ(poll(&wait, 1, 30000), 1);
   EXPECT_EQ(process->AwaitConfined(absl::Seconds(1)), absl::OkStatus());
   EXPECT_TRUE(absl::IsAborted(process->AwaitEnd()));

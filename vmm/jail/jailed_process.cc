@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -43,13 +42,16 @@ absl::Status StepFailed(const std::string& name, const JailReport& report) {
 
 }  // namespace
 
-JailedProcess::JailedProcess(std::string name, pid_t pid, ScopedFd pidfd, ScopedFd reports)
-    : name_(std::move(name)), pid_(pid), pidfd_(std::move(pidfd)), reports_(std::move(reports)) {}
+JailedProcess::JailedProcess(std::string name, ScopedFd pidfd, ScopedFd reports)
+    : name_(std::move(name)), pidfd_(std::move(pidfd)), reports_(std::move(reports)) {}
+
+JailedProcess::JailedProcess(std::string name, FdSocket keeper, ScopedFd reports)
+    : name_(std::move(name)), keeper_(std::move(keeper)), reports_(std::move(reports)) {}
 
 JailedProcess::JailedProcess(JailedProcess&& other) noexcept
     : name_(std::move(other.name_)),
-      pid_(other.pid_),
       pidfd_(std::move(other.pidfd_)),
+      keeper_(std::move(other.keeper_)),
       reports_(std::move(other.reports_)),
       ended_(std::exchange(other.ended_, true)),
       end_(std::move(other.end_)) {}
@@ -71,6 +73,7 @@ absl::Status JailedProcess::AwaitConfined(absl::Duration timeout) {
     if (received.hung_up) {
       Kill();
       const absl::Status end = AwaitEnd();
+      if (absl::IsFailedPrecondition(end)) return end;  // It was not even started.
       return absl::AbortedError(absl::StrCat(
           "the jail of ", name_, " was not set up: ", end.ok() ? "it ended" : end.message()));
     }
@@ -84,23 +87,36 @@ absl::Status JailedProcess::AwaitConfined(absl::Duration timeout) {
   }
 }
 
+absl::StatusOr<ChildEnd> JailedProcess::Wait() const {
+  if (!keeper_.valid()) return WaitForChild(pidfd_.get());
+  ChildEnd end;
+  const absl::StatusOr<size_t> size =
+      keeper_.Receive({reinterpret_cast<uint8_t*>(&end), sizeof(end)});
+  if (!size.ok() || *size != sizeof(end)) {
+    return absl::AbortedError("the process that keeps it is gone");
+  }
+  end.text[sizeof(end.text) - 1] = '\0';
+  return end;
+}
+
 absl::Status JailedProcess::AwaitEnd() {
   if (ended_) return end_;
-  siginfo_t info = {};
-  while (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info, WEXITED) !=
-         0) {
-    if (errno != EINTR) return ErrnoStatus(errno, absl::StrCat("waitid of ", name_));
-  }
+  const absl::StatusOr<ChildEnd> end = Wait();
+  if (!end.ok()) return Annotate(end.status(), name_);
   ended_ = true;
-  if (info.si_code == CLD_EXITED) {
-    if (info.si_status != 0) {
-      end_ = absl::AbortedError(absl::StrCat(name_, " exited with status ", info.si_status));
+  if (end->kind == ChildEnd::Kind::kNotStarted) {
+    end_ = absl::FailedPreconditionError(end->text);
+    return end_;
+  }
+  if (end->kind == ChildEnd::Kind::kExited) {
+    if (end->value != 0) {
+      end_ = absl::AbortedError(absl::StrCat(name_, " exited with status ", end->value));
     }
     return end_;
   }
-  if (info.si_status != SIGSYS) {
-    end_ = absl::AbortedError(absl::StrCat(name_, " was killed by signal ", info.si_status, " (",
-                                           strsignal(info.si_status), ")"));
+  if (end->value != SIGSYS) {
+    end_ = absl::AbortedError(absl::StrCat(name_, " was killed by signal ", end->value, " (",
+                                           strsignal(end->value), ")"));
     return end_;
   }
   // Reports before that of the system call were read already, unless nobody waited for them.
@@ -115,8 +131,14 @@ absl::Status JailedProcess::AwaitEnd() {
 }
 
 void JailedProcess::Kill() {
-  // The child is not reaped yet, so its number is nobody else's.
-  if (!ended_) syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  if (ended_) return;
+  if (keeper_.valid()) {
+    const uint8_t byte = 0;
+    keeper_.Send({&byte, 1}).IgnoreError();  // Whose keeper is gone is dead.
+  } else {
+    // The child is not reaped yet, so its number is nobody else's.
+    syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  }
 }
 
 }  // namespace touchstone

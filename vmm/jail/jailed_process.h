@@ -8,35 +8,38 @@
 #ifndef TOUCHSTONE_VMM_JAIL_JAILED_PROCESS_H_
 #define TOUCHSTONE_VMM_JAIL_JAILED_PROCESS_H_
 
-#include <sys/types.h>
-
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/fd_socket.h"
 #include "base/scoped_fd.h"
+#include "vmm/jail/child_end.h"
 
 namespace touchstone {
 
 class JailedProcess {
  public:
-  // `pidfd` of the child `pid` that nobody else waits for, and the parent's end of its report
-  // socket (SOCK_SEQPACKET).
-  JailedProcess(std::string name, pid_t pid, ScopedFd pidfd, ScopedFd reports);
+  // `pidfd` of a child of this process that nobody else waits for, and the parent's end of its
+  // report socket (SOCK_SEQPACKET).
+  JailedProcess(std::string name, ScopedFd pidfd, ScopedFd reports);
+  // A child of another process, which tells how it ended at `keeper`, and kills it when something
+  // comes from there (spawn_server.h).
+  JailedProcess(std::string name, FdSocket keeper, ScopedFd reports);
   JailedProcess(JailedProcess&& other) noexcept;
   JailedProcess& operator=(JailedProcess&&) = delete;
   // Kills it if it lives, and waits until it is gone.
   ~JailedProcess();
 
   [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] pid_t pid() const { return pid_; }
 
   // Waits until the child is confined. Errors name the step that failed and what can be done, or
   // how the child died; DeadlineExceeded.
   absl::Status AwaitConfined(absl::Duration timeout);
 
-  // Readable once the child has ended.
-  [[nodiscard]] int pidfd() const { return pidfd_.get(); }
+  // A descriptor that is readable once the child has ended.
+  [[nodiscard]] int ended_fd() const { return keeper_.valid() ? keeper_.fd() : pidfd_.get(); }
 
   // Waits for its end, and says what it was: Ok for exit status 0; PermissionDenied when a
   // forbidden system call killed it, which the message names; Aborted for other signals and
@@ -47,9 +50,12 @@ class JailedProcess {
   void Kill();
 
  private:
+  absl::StatusOr<ChildEnd> Wait() const;
+
   std::string name_;
-  pid_t pid_;
+  // Either of them.
   ScopedFd pidfd_;
+  FdSocket keeper_{ScopedFd()};
   ScopedFd reports_;
   bool ended_ = false;
   absl::Status end_;

@@ -20,6 +20,7 @@
 #include "base/fd_socket.h"
 #include "base/scoped_fd.h"
 #include "base/status.h"
+#include "vmm/jail/child_end.h"
 #include "vmm/jail/jail_report.h"
 
 namespace touchstone {
@@ -116,7 +117,8 @@ absl::Status NoNamespaces(int error) {
       "devices inside the main process"));
 }
 
-// Without the directory, an empty file system is as good as an empty directory.
+}  // namespace
+
 absl::Status CheckPivotRoot(std::string& path) {
   struct stat info;
   if (path.empty()) return absl::OkStatus();
@@ -135,18 +137,15 @@ absl::Status CheckPivotRoot(std::string& path) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<JailedProcess> Spawn(SpawnRequest request) {
+absl::StatusOr<SpawnedChild> SpawnChild(SpawnRequest request, int reports) {
   RETURN_IF_ERROR(CheckPivotRoot(request.pivot_root));
-  ASSIGN_OR_RETURN(auto reports, FdSocket::CreatePair(FdSocket::Kind::kSeqPacket));
   ASSIGN_OR_RETURN(auto go, FdSocket::CreatePair(FdSocket::Kind::kSeqPacket));
   ASSIGN_OR_RETURN(const ScopedFd null, OpenFile("/dev/null", O_RDWR));
   ASSIGN_OR_RETURN(const ScopedFd executable, OpenFile(request.executable, O_PATH));
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (!request.fds.Has(stream)) request.fds.Set(stream, null.get());
   }
-  request.fds.Set(kJailReportFd, reports.second.fd());
+  request.fds.Set(kJailReportFd, reports);
   // The child puts the mount here. Set now, since it must not allocate.
   if (!request.pivot_root.empty()) request.fds.Set(kJailRootFd, null.get());
   const int executable_number = request.fds.Append(executable.get(), FdMap::OnExec::kClose);
@@ -161,7 +160,7 @@ absl::StatusOr<JailedProcess> Spawn(SpawnRequest request) {
   ChildPlan plan = {.user_namespace = true,
                     .go = go.second.fd(),
                     .go_parent = go.first.fd(),
-                    .reports = reports.second.fd(),
+                    .reports = reports,
                     .pivot_root = request.pivot_root.empty() ? nullptr : request.pivot_root.c_str(),
                     .executable = executable_number,
                     .arguments = arguments.data(),
@@ -174,14 +173,27 @@ absl::StatusOr<JailedProcess> Spawn(SpawnRequest request) {
   }
   if (pid < 0) return NoNamespaces(errno);
   if (pid == 0) RunChild(plan);
-  JailedProcess process(std::move(request.name), static_cast<pid_t>(pid), ScopedFd(pidfd),
-                        std::move(reports.first).Release());
-  if (plan.user_namespace) {
-    RETURN_IF_ERROR(Annotate(WriteIdMaps(process.pid()), "the sandbox's user namespace"));
-  }
-  const uint8_t byte = 1;
-  RETURN_IF_ERROR(go.first.Send({&byte, 1}));
-  return process;
+  SpawnedChild child = {.pid = static_cast<pid_t>(pid), .pidfd = ScopedFd(pidfd)};
+  const auto let_go = [&]() -> absl::Status {
+    if (plan.user_namespace) {
+      RETURN_IF_ERROR(Annotate(WriteIdMaps(child.pid), "the sandbox's user namespace"));
+    }
+    const uint8_t byte = 1;
+    return go.first.Send({&byte, 1});
+  };
+  const absl::Status gone = let_go();
+  if (gone.ok()) return child;
+  // It waits in vain.
+  go = {FdSocket(ScopedFd()), FdSocket(ScopedFd())};
+  WaitForChild(child.pidfd.get()).IgnoreError();
+  return gone;
+}
+
+absl::StatusOr<JailedProcess> Spawn(SpawnRequest request) {
+  std::string name = request.name;
+  ASSIGN_OR_RETURN(auto reports, FdSocket::CreatePair(FdSocket::Kind::kSeqPacket));
+  ASSIGN_OR_RETURN(SpawnedChild child, SpawnChild(std::move(request), reports.second.fd()));
+  return JailedProcess(std::move(name), std::move(child.pidfd), std::move(reports.first).Release());
 }
 
 }  // namespace touchstone

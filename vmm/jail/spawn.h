@@ -18,10 +18,14 @@
 #ifndef TOUCHSTONE_VMM_JAIL_SPAWN_H_
 #define TOUCHSTONE_VMM_JAIL_SPAWN_H_
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/scoped_fd.h"
 #include "vmm/jail/fd_map.h"
 #include "vmm/jail/jailed_process.h"
 
@@ -39,8 +43,22 @@ struct SpawnRequest {
   std::string pivot_root;
 };
 
+// A child process, and the descriptor that stands for it.
+struct SpawnedChild {
+  pid_t pid;
+  ScopedFd pidfd;
+};
+
+// The child reports to `reports` (jail_report.h), and is this process's to wait for (child_end.h).
 // Linux 5.12 or later. Errors name the call, and what to do about it. Thread-safe.
+absl::StatusOr<SpawnedChild> SpawnChild(SpawnRequest request, int reports);
+
+// The same with a report socket of its own.
 absl::StatusOr<JailedProcess> Spawn(SpawnRequest request);
+
+// InvalidArgument for what cannot be a root. Empties the path where nothing is: an empty file
+// system is as good as an empty directory.
+absl::Status CheckPivotRoot(std::string& path);
 
 }  // namespace touchstone
 

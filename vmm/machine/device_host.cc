@@ -77,7 +77,7 @@ absl::StatusOr<DeviceHost::Hosted> DeviceHost::Host(Request request) const {
     return Annotate(absl::IsPermissionDenied(end) ? end : device.status(),
                     "the jailed device " + request.config.name());
   }
-  process->watch = loop_.OnReadable(process->process.pidfd(), [raw = process.get()] {
+  process->watch = loop_.OnReadable(process->process.ended_fd(), [raw = process.get()] {
     raw->watch = Watch();
     const absl::Status end = raw->process.AwaitEnd();
     LOG(kError, "jail", "a device is lost: %s", end.ok() ? "its process ended" : end.message());
