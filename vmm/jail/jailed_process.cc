@@ -72,7 +72,7 @@ absl::Status JailedProcess::AwaitConfined(absl::Duration timeout) {
     }
     if (received.hung_up) {
       Kill();
-      const absl::Status end = AwaitEnd();
+      absl::Status end = AwaitEnd();
       if (absl::IsFailedPrecondition(end)) return end;  // It was not even started.
       return absl::AbortedError(absl::StrCat(
           "the jail of ", name_, " was not set up: ", end.ok() ? "it ended" : end.message()));

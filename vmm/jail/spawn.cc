@@ -181,7 +181,7 @@ absl::StatusOr<SpawnedChild> SpawnChild(SpawnRequest request, int reports) {
     const uint8_t byte = 1;
     return go.first.Send({&byte, 1});
   };
-  const absl::Status gone = let_go();
+  absl::Status gone = let_go();
   if (gone.ok()) return child;
   // It waits in vain.
   go = {FdSocket(ScopedFd()), FdSocket(ScopedFd())};
