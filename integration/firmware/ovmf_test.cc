@@ -74,13 +74,15 @@ TEST(OvmfTest, ShowsItsMenuAndKeepsItsBootOrderInFlash) {
 
 // Code and variables in one ROM: variables are in memory only.
 TEST(OvmfTest, StartsGrubWithoutFlash) {
-  const std::unique_ptr<Vm> vm = StartOvmf("../ovmf/OVMF.fd", {BootDisk()});
+  const std::unique_ptr<Vm> vm =
+      StartOvmf("../ovmf/OVMF.fd", {BootDisk(), "--smbios=manufacturer=Maker"});
 
   ASSERT_SAYS(vm, "Debian from the disk");
   if (!IsFullRun()) return;
   const absl::StatusOr<std::string> ready = vm->AwaitReady(kBootLimit);
   ASSERT_TRUE(ready.ok()) << ready.status();
   EXPECT_THAT(Say(*vm, "cat /proc/cmdline"), StartsWith("BOOT_IMAGE=/vmlinuz "));
+  EXPECT_EQ(Say(*vm, "cat /sys/class/dmi/id/sys_vendor"), "Maker\n");
   EXPECT_THAT(Say(*vm, "dmesg | grep 'efi:\\|ACPI: RSDP\\|PM-Timer'"),
               AllOf(HasSubstr("efi: EFI v2.70 by EDK II"), HasSubstr("RSDP"),
                     HasSubstr("PM-Timer IO Port: 0x608")));

@@ -50,6 +50,7 @@ TEST(SeaBiosTest, ShowsItsMenuAndBootsDebianFromTheDiskThatIsChosen) {
   ASSERT_TRUE(ready.ok()) << ready.status();
   EXPECT_EQ(Say(*vm, "nproc"), "2\n");
   EXPECT_THAT(Say(*vm, "cat /proc/cmdline"), StartsWith("BOOT_IMAGE=/vmlinuz "));
+  EXPECT_EQ(Say(*vm, "cat /sys/class/dmi/id/sys_vendor"), "Maker\n");
   // Both disks work at the addresses that the firmware gave them, with interrupts by ACPI's routes.
   EXPECT_THAT(Say(*vm, "cat /proc/iomem | grep virtio"),
               AllOf(HasSubstr("virtio"), HasSubstr("feb")));

@@ -13,9 +13,6 @@
 namespace touchstone {
 namespace {
 
-// DSP0134 3.2, 5.2.2: the 64-bit entry point.
-constexpr size_t kSmbiosAnchorSize = 24;
-
 std::vector<uint8_t> MemoryMap(const MemoryLayout& layout) {
   std::vector<uint8_t> file;
   for (const E820Entry& entry : layout.FirmwareE820()) {
@@ -33,17 +30,16 @@ absl::StatusOr<std::vector<FwCfg::File>> FirmwareFiles(const FirmwareContent& co
   const std::vector<AcpiComPort>& com_ports = content.acpi.com_ports;
   const bool com1 = !com_ports.empty() && com_ports[0].port == kSerialPorts[0].port;
   ASSIGN_OR_RETURN(LoadableTables tables, BuildLoadableTables(content.acpi, kAcpiAreaSize));
-  absl::StatusOr<std::vector<uint8_t>> smbios = EncodeSmbiosTables(content.smbios, kSmbiosAddress);
+  absl::StatusOr<SmbiosFiles> smbios = EncodeSmbiosFiles(content.smbios);
   if (!smbios.ok()) return Annotate(smbios.status(), "--smbios");
-  const auto structures = smbios->begin() + kSmbiosAnchorSize;
 
   std::vector<FwCfg::File> files;
   files.push_back({"etc/e820", MemoryMap(layout)});
   files.push_back({kAcpiRsdpFile, std::move(tables.rsdp)});
   files.push_back({kAcpiTablesFile, std::move(tables.tables)});
   files.push_back({kTableLoaderFile, std::move(tables.script)});
-  files.push_back({"etc/smbios/smbios-anchor", {smbios->begin(), structures}});
-  files.push_back({"etc/smbios/smbios-tables", {structures, smbios->end()}});
+  files.push_back({"etc/smbios/smbios-anchor", std::move(smbios->anchor)});
+  files.push_back({"etc/smbios/smbios-tables", std::move(smbios->structures)});
   if (com1) {
     FwCfg::File& console = files.emplace_back(FwCfg::File{"etc/sercon-port", {}});
     AppendObject(console.contents, Le64(uint64_t{kSerialPorts[0].port}));

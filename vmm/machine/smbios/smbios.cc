@@ -1,6 +1,7 @@
 #include "vmm/machine/smbios/smbios.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
@@ -30,6 +31,25 @@ struct EntryPoint {
   Le64 table_address;
 };
 static_assert(sizeof(EntryPoint) == 24);
+
+// 5.2.1, SMBIOS 2.1 (32-bit) entry point.
+struct EntryPoint21 {
+  char anchor[4] = {'_', 'S', 'M', '_'};
+  uint8_t checksum = 0;
+  uint8_t length = 31;
+  uint8_t major_version = 2;
+  uint8_t minor_version = 8;
+  Le16 largest_structure;
+  uint8_t entry_point_revision = 0;
+  uint8_t formatted_area[5] = {};
+  char intermediate_anchor[5] = {'_', 'D', 'M', 'I', '_'};
+  uint8_t intermediate_checksum = 0;  // of the bytes from intermediate_anchor on
+  Le16 table_length;
+  Le32 table_address;
+  Le16 structure_count;
+  uint8_t bcd_revision = 0x28;
+};
+static_assert(sizeof(EntryPoint21) == 31);
 
 // 6.1.2. Strings are numbers from 1, 0 is none.
 struct Header {
@@ -112,18 +132,24 @@ class StructureTable {
     static_assert(std::is_trivially_copyable_v<T> && alignof(T) == 1);
     structure.header = {.type = T::kType, .length = sizeof(T), .handle = next_handle_++};
     const auto* bytes = reinterpret_cast<const uint8_t*>(&structure);
+    const size_t start = bytes_.size();
     bytes_.insert(bytes_.end(), bytes, bytes + sizeof(T));
     bytes_.insert(bytes_.end(), strings_.begin(), strings_.end());
     if (strings_.empty()) bytes_.push_back(0);
     bytes_.push_back(0);
+    largest_ = std::max(largest_, bytes_.size() - start);
     strings_.clear();
     string_count_ = 0;
   }
 
   [[nodiscard]] const std::vector<uint8_t>& bytes() const { return bytes_; }
+  [[nodiscard]] uint16_t count() const { return next_handle_; }
+  // Bytes of the largest structure, its strings included.
+  [[nodiscard]] size_t largest() const { return largest_; }
 
  private:
   std::vector<uint8_t> bytes_, strings_;
+  size_t largest_ = 0;
   uint8_t string_count_ = 0;
   uint16_t next_handle_ = 0;
 };
@@ -186,6 +212,24 @@ absl::StatusOr<std::vector<uint8_t>> EncodeSmbiosTables(const SmbiosContent& con
                      bytes.size(), " bytes; there are ", kSmbiosAreaSize, " for them"));
   }
   return bytes;
+}
+
+absl::StatusOr<SmbiosFiles> EncodeSmbiosFiles(const SmbiosContent& config) {
+  const StructureTable structures = BuildStructures(config);
+  if (structures.bytes().size() >= kSmbiosAreaSize) {
+    return absl::ResourceExhaustedError(absl::StrCat("SMBIOS structures need ",
+                                                     structures.bytes().size(), " bytes; at most ",
+                                                     kSmbiosAreaSize - 1, " are possible"));
+  }
+  EntryPoint21 entry;
+  entry.largest_structure = static_cast<uint16_t>(structures.largest());
+  entry.table_length = static_cast<uint16_t>(structures.bytes().size());
+  entry.structure_count = structures.count();
+  const auto bytes = absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(&entry), sizeof(entry));
+  entry.intermediate_checksum =
+      Checksum(bytes.subspan(offsetof(EntryPoint21, intermediate_anchor)));
+  entry.checksum = Checksum(bytes);
+  return SmbiosFiles{{bytes.begin(), bytes.end()}, structures.bytes()};
 }
 
 absl::Status WriteSmbiosTables(const SmbiosContent& config, const GuestMemory& memory,

@@ -48,6 +48,17 @@ struct SmbiosContent {
 absl::StatusOr<std::vector<uint8_t>> EncodeSmbiosTables(const SmbiosContent& config,
                                                         GuestAddress area);
 
+// For a firmware that places the structures itself (QEMU, hw/smbios): the entry point without their
+// address, and they. SeaBIOS before 1.17 knows the entry point of SMBIOS 2.1 only (5.2.1), and with
+// that one SeaBIOS and OVMF want a version 2 and the exact length.
+struct SmbiosFiles {
+  std::vector<uint8_t> anchor;
+  std::vector<uint8_t> structures;
+};
+
+// ResourceExhausted as above.
+absl::StatusOr<SmbiosFiles> EncodeSmbiosFiles(const SmbiosContent& config);
+
 // Writes them. Errors as above, and those of GuestMemory::Write.
 absl::Status WriteSmbiosTables(const SmbiosContent& config, const GuestMemory& memory,
                                GuestAddress area);

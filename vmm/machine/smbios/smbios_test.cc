@@ -181,6 +181,35 @@ TEST(SmbiosTest, MoreThanTheAreaHoldsIsAnError) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("there are 65536 for them"));
 }
 
+// DSP0134 3.2, 5.2.1.
+TEST(SmbiosTest, FilesAreAnEntryPointAndExactlyTheStructures) {
+  const SmbiosContent config = {.manufacturer = "Maker", .oem_strings = {std::string(300, 'x')}};
+  const Bytes area = Encode(config);
+
+  const SmbiosFiles files = EncodeSmbiosFiles(config).value();
+
+  const absl::Span<const uint8_t> anchor = files.anchor;
+  const auto field = [&](size_t at, size_t size) { return LoadLe(anchor.subspan(at, size)); };
+  const auto sum = [&](size_t from) {
+    return std::accumulate(anchor.begin() + static_cast<ptrdiff_t>(from), anchor.end(), 0u) & 0xFF;
+  };
+  ASSERT_EQ(anchor.size(), 31u);
+  EXPECT_EQ(std::string(anchor.begin(), anchor.begin() + 4), "_SM_");
+  EXPECT_EQ(anchor[5], 31);
+  EXPECT_EQ(anchor[6], 2);
+  EXPECT_EQ(field(8, 2), 5u + 300 + 2);  // Type 11.
+  EXPECT_EQ(std::string(anchor.begin() + 16, anchor.begin() + 21), "_DMI_");
+  EXPECT_EQ(field(22, 2), files.structures.size());
+  EXPECT_EQ(field(24, 4), 0u);
+  EXPECT_EQ(field(28, 2), Walk(area).size());
+  EXPECT_EQ(sum(0), 0u);
+  EXPECT_EQ(sum(16), 0u);
+  EXPECT_EQ(files.structures,
+            Bytes(area.end() - static_cast<ptrdiff_t>(files.structures.size()), area.end()));
+  EXPECT_EQ(files.structures[1], 0x1A);  // The length of the first.
+  EXPECT_FALSE(EncodeSmbiosFiles({.oem_strings = {std::string(kSmbiosAreaSize, 'x')}}).ok());
+}
+
 TEST(SmbiosTest, IsWrittenToGuestMemory) {
   const GuestMemory memory = GuestMemory::Create({{GuestAddress{0}, 0x100000}}, {}).value();
 
