@@ -89,6 +89,9 @@ class Server {
   }
 
   static void Kill(Child& child) {
+    // A socket that closes with something unread in it resets the other end.
+    uint8_t byte = 0;
+    child.keeper.Receive({&byte, 1}).IgnoreError();
     child.killed = true;
     syscall(SYS_pidfd_send_signal, child.pidfd.get(), SIGKILL, nullptr, 0);
   }
