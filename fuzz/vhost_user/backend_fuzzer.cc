@@ -3,7 +3,8 @@
 //
 // The input is a list of steps, each a byte that says what:
 //
-//   0-24   the request of that row of the table, then a byte of how: bit 0 NEED_REPLY; bit 1, two
+//   0-24   a request, in the order of their numbers, those of 30 and 31 left out; then a byte of
+//   how: bit 0 NEED_REPLY; bit 1, two
 //          bytes (place, value) change the payload; bit 2, the payload is from the input, a byte of
 //          length before it; bits 3-4 descriptors more or fewer than the request has; bits 5-7
 //          which ring, or kind of descriptor
@@ -12,6 +13,8 @@
 //   27     8 bytes into guest memory, at two bytes of place
 //   28     memory is cut short, or grows back
 //   29     the host is done with a request of the device
+//   30     GET_INFLIGHT_FD, as above
+//   31     SET_INFLIGHT_FD, with the memory that came last; the same
 //
 // What a request needs to succeed is there unless the byte of how says otherwise.
 
@@ -21,6 +24,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/event/manual_loop.h"
@@ -88,7 +93,13 @@ std::vector<uint8_t> Payload(VhostUserRequest request, uint8_t which) {
       return VhostUserPayload(Le64(kVirtioVersion1 | kVhostUserProtocolFeatures |
                                    ((which & 2) != 0 ? kVirtioPackedRing : 0)));
     case VhostUserRequest::kSetProtocolFeatures:
-      return VhostUserPayload(Le64(VhostUserBackend::kProtocolFeatures));
+      return VhostUserPayload(Le64(VhostUserBackend::kProtocolFeatures | kVhostUserInflightShmfd));
+    case VhostUserRequest::kGetInflightFd:
+    case VhostUserRequest::kSetInflightFd:
+      return VhostUserPayload(VhostUserInflight{.mmap_size = uint64_t{4096},
+                                                .mmap_offset = uint64_t{0},
+                                                .queues = uint16_t{2},
+                                                .queue_size = uint16_t{kRingSize}});
     case VhostUserRequest::kSetMemTable: {
       std::vector<uint8_t> bytes =
           VhostUserPayload(VhostUserMemoryHeader{.regions = 1u, .padding = 0u});
@@ -142,6 +153,7 @@ int DescriptorFor(VhostUserRequest request, uint8_t which) {
     case VhostUserRequest::kSetMemTable:
     case VhostUserRequest::kAddMemReg:
     case VhostUserRequest::kSetDeviceStateFd:
+    case VhostUserRequest::kSetInflightFd:
       return Host().file.get();
     case VhostUserRequest::kSetVringKick:
       return Host().kick.fd();
@@ -159,6 +171,7 @@ size_t DescriptorsOf(VhostUserRequest request) {
     case VhostUserRequest::kSetVringErr:
     case VhostUserRequest::kSetBackendReqFd:
     case VhostUserRequest::kSetDeviceStateFd:
+    case VhostUserRequest::kSetInflightFd:
       return 1;
     default:
       return 0;
@@ -170,12 +183,29 @@ std::vector<uint8_t> Bytes(FuzzInput& input) {
   return {bytes.begin(), bytes.end()};
 }
 
+constexpr size_t kFirstRequests = 25;
+
+// The requests whose steps have the numbers from 0 on.
+const std::vector<uint32_t>& FirstRequests() {
+  static const auto& requests = *new std::vector<uint32_t>([] {
+    std::vector<uint32_t> first;
+    for (const VhostUserRow& row : VhostUserFrontendTable()) {
+      if (row.protocol_feature != kVhostUserInflightShmfd) first.push_back(row.request);
+    }
+    CHECK(first.size() == kFirstRequests);
+    return first;
+  }());
+  return requests;
+}
+
 class Attack {
  public:
   explicit Attack(FuzzInput& input)
       : input_(input),
         device_(loop_),
-        backend_(device_, peer_.TakeOther(), loop_, [](const absl::Status&) {}) {
+        backend_(
+            device_, peer_.TakeOther(), loop_, [](const absl::Status&) {},
+            VhostUserBackend::Options{.takes_over = true}) {
     Host().Grow();
     memory_ = GuestMemory::MapFiles({{{.start = GuestAddress{0},
                                        .size = kMemory,
@@ -189,7 +219,8 @@ class Attack {
     for (int i = 0; i < kMostSteps && !input_.empty(); ++i) {
       Step();
       loop_.RunReady();
-      while (peer_.Receive().has_value()) {
+      while (std::optional<VhostUserMessage> reply = peer_.Receive()) {
+        if (!reply->fds.empty()) inflight_ = std::move(reply->fds[0]);
       }
     }
     peer_.Close();
@@ -198,9 +229,13 @@ class Attack {
 
  private:
   void Step() {
-    const uint8_t what = input_.U8() % 30;
-    if (what < VhostUserFrontendTable().size()) return SendRequest(VhostUserFrontendTable()[what]);
+    const uint8_t what = input_.U8() % 32;
+    if (what < kFirstRequests) return SendRequest(FirstRequests()[what]);
     switch (what) {
+      case 30:
+        return SendRequest(static_cast<uint32_t>(VhostUserRequest::kGetInflightFd));
+      case 31:
+        return SendRequest(static_cast<uint32_t>(VhostUserRequest::kSetInflightFd));
       case 25:
         peer_.SendBytes(Bytes(input_));
         return;
@@ -224,8 +259,14 @@ class Attack {
     }
   }
 
-  void SendRequest(const VhostUserRow& row) {
-    const auto request = static_cast<VhostUserRequest>(row.request);
+  // A descriptor that makes the request succeed, or another.
+  [[nodiscard]] int Descriptor(VhostUserRequest request, uint8_t which) const {
+    const bool inflight = request == VhostUserRequest::kSetInflightFd && inflight_.valid();
+    return inflight && which < 4 ? inflight_.get() : DescriptorFor(request, which);
+  }
+
+  void SendRequest(uint32_t number) {
+    const auto request = static_cast<VhostUserRequest>(number);
     const uint8_t how = input_.U8();
     const uint8_t which = how >> 5;
     std::vector<uint8_t> payload = (how & 4) != 0 ? Bytes(input_) : Payload(request, which);
@@ -234,8 +275,8 @@ class Attack {
       payload[place] = input_.U8();
     }
     const size_t count = (DescriptorsOf(request) + ((how >> 3) & 3)) % 4;
-    peer_.SendMessage(row.request, kVhostUserVersion | ((how & 1) != 0 ? kVhostUserNeedReply : 0),
-                      payload, std::vector<int>(count, DescriptorFor(request, which)));
+    peer_.SendMessage(number, kVhostUserVersion | ((how & 1) != 0 ? kVhostUserNeedReply : 0),
+                      payload, std::vector<int>(count, Descriptor(request, which)));
   }
 
   FuzzInput& input_;
@@ -244,6 +285,7 @@ class Attack {
   EchoDevice device_;
   VhostUserBackend backend_;
   GuestMemory memory_;
+  ScopedFd inflight_;
   bool cut_ = false;
 };
 
@@ -253,6 +295,7 @@ class Attack {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace touchstone;  // NOLINT
   Host();
+  FirstRequests();
   const int before = CountOpenFds();
   FuzzInput input(data, size);
   Attack(input).Run();

@@ -4,14 +4,18 @@
 // The input decides each time the front end waits, by a byte: 0-2 the request is answered well; 3,
 // with two bytes (place, value) of the reply changed; 4, with a byte of length and bytes as they
 // are; 5, with a descriptor; 6, on the back end's own channel, bytes; 7, the back end goes; else it
-// is silent. Between the answers a byte says what the driver does.
+// is silent. Between the answers a byte says what the driver does. The first byte says whether the
+// number of queues is asked for (1), the requests of a back end that goes are for the next one (2),
+// and there is a next one (4).
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "base/event/manual_loop.h"
 #include "base/event_fd.h"
 #include "base/log.h"
@@ -49,12 +53,12 @@ const Resources& Host() {
 
 class BackEnd final : public VhostUserWaiter {
  public:
-  BackEnd(FuzzInput& input, RawVhostUserPeer& peer) : input_(input), peer_(peer) {}
+  BackEnd(FuzzInput& input, std::unique_ptr<RawVhostUserPeer>& peer) : input_(input), peer_(peer) {}
 
   void Begin() override {}
 
   bool Wait(int /*fd*/, bool /*writable*/) override {
-    while (std::optional<VhostUserMessage> message = peer_.Receive()) Note(*std::move(message));
+    while (std::optional<VhostUserMessage> message = peer_->Receive()) Note(*std::move(message));
     if (input_.empty() || !last_.has_value()) return false;
     switch (input_.U8() % 9) {
       case 0:
@@ -69,14 +73,14 @@ class BackEnd final : public VhostUserWaiter {
         return Reply(reply);
       }
       case 4:
-        return peer_.SendBytes(input_.Bytes(input_.U8()));
+        return peer_->SendBytes(input_.Bytes(input_.U8()));
       case 5:
         return Reply(GoodReply(), {Host().kick->fd()});
       case 6:
         if (channel_.valid()) channel_.Send(input_.Bytes(input_.U8())).IgnoreError();
         return true;
       case 7:
-        peer_.Close();
+        peer_->Close();
         return true;
       default:
         return false;
@@ -102,6 +106,11 @@ class BackEnd final : public VhostUserWaiter {
         return VhostUserPayload(Le64(uint64_t{kQueues}));
       case VhostUserRequest::kSetDeviceStateFd:
         return VhostUserPayload(Le64(kVhostUserNoFd));
+      case VhostUserRequest::kGetInflightFd:
+        return VhostUserPayload(VhostUserInflight{.mmap_size = uint64_t{4096},
+                                                  .mmap_offset = uint64_t{0},
+                                                  .queues = kQueues,
+                                                  .queue_size = uint16_t{8}});
       case VhostUserRequest::kGetVringBase:
       case VhostUserRequest::kGetConfig:
         return last_->payload;
@@ -111,11 +120,14 @@ class BackEnd final : public VhostUserWaiter {
   }
 
   bool Reply(const std::vector<uint8_t>& payload, std::vector<int> fds = {}) {
-    return peer_.SendMessage(last_->request, kVhostUserVersion | kVhostUserReply, payload, fds);
+    if (last_->request == static_cast<uint32_t>(VhostUserRequest::kGetInflightFd) && fds.empty()) {
+      fds.push_back(Host().memory.regions()[0].fd);
+    }
+    return peer_->SendMessage(last_->request, kVhostUserVersion | kVhostUserReply, payload, fds);
   }
 
   FuzzInput& input_;
-  RawVhostUserPeer& peer_;
+  std::unique_ptr<RawVhostUserPeer>& peer_;
   std::optional<VhostUserMessage> last_;
   FdSocket channel_{ScopedFd()};
 };
@@ -125,13 +137,18 @@ class Driver {
   explicit Driver(FuzzInput& input) : input_(input) {}
 
   void Run() {
+    const uint8_t how = input_.U8();
+    std::function<absl::StatusOr<ScopedFd>()> connect = nullptr;
+    if ((how & 4) != 0) connect = [this] { return Connect(); };
     absl::StatusOr<std::unique_ptr<VhostUserFrontend>> frontend =
-        VhostUserFrontend::Create(peer_.TakeOther(), loop_,
+        VhostUserFrontend::Create(peer_->TakeOther(), loop_,
                                   {.device_id = 2,
                                    .queue_sizes = std::vector<uint16_t>(kQueues, 64),
-                                   .ask_queue_count = input_.Bool(),
+                                   .ask_queue_count = (how & 1) != 0,
                                    .config_size = 16,
-                                   .waiter = std::make_unique<BackEnd>(input_, peer_)});
+                                   .waiter = std::make_unique<BackEnd>(input_, peer_),
+                                   .connect = std::move(connect),
+                                   .replays = (how & 2) != 0});
     if (!frontend.ok()) return;
     for (int i = 0; i < kMostSteps && !input_.empty(); ++i) {
       Step(**frontend);
@@ -141,6 +158,12 @@ class Driver {
   }
 
  private:
+  absl::StatusOr<ScopedFd> Connect() {
+    if (input_.empty()) return absl::UnavailableError("nobody is left");
+    peer_ = std::make_unique<RawVhostUserPeer>();
+    return peer_->TakeOther();
+  }
+
   void Step(VhostUserFrontend& device) {
     uint8_t bytes[8] = {};
     const uint8_t what = input_.U8() % 9;
@@ -161,7 +184,9 @@ class Driver {
         device.Save().status().IgnoreError();
         return device.Restore("state").IgnoreError();
       case 7:
-        return peer_.Receive().reset();  // Time passes.
+        peer_->Receive().reset();
+        loop_.Advance(absl::Seconds(1));
+        return;
       default:
         device.Reset();
         running_[0] = running_[1] = attached_ = false;
@@ -185,7 +210,7 @@ class Driver {
 
   FuzzInput& input_;
   ManualLoop loop_;
-  RawVhostUserPeer peer_;
+  std::unique_ptr<RawVhostUserPeer> peer_ = std::make_unique<RawVhostUserPeer>();
   RecordingInterrupt interrupt_;
   bool attached_ = false;
   bool running_[kQueues] = {};

@@ -1,17 +1,23 @@
 // `touchstone device` under another monitor: QEMU with a Debian guest. QEMU emulates the processor,
 // so there is no need of KVM.
+//
+// Debian's QEMU 7.2 has front ends for disks, entropy, networks and sockets, and none for a
+// console. The one for networks is left out: it crashes when the driver of our device is ready.
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/event_fd.h"
+#include "base/fd_socket.h"
 #include "base/scoped_fd.h"
 #include "gtest/gtest.h"
 #include "integration/boot/linux_guest.h"
@@ -20,6 +26,7 @@
 #include "integration/testing/test_files.h"
 #include "integration/testing/vm.h"
 #include "integration/virtio/socket_folder.h"
+#include "integration/virtio/vsock_peer.h"
 
 namespace touchstone {
 namespace {
@@ -51,6 +58,23 @@ class Device {
   std::unique_ptr<ChildProcess> process_;
 };
 
+// The other end of a socket device: what listens at its port 80.
+class Echo {
+ public:
+  explicit Echo(const std::string& path)
+      : listener_(FdListener::Listen(path + "_80", FdSocket::Kind::kStream).value()),
+        thread_([this] { EchoUntil(listener_.fd(), stop_.fd(), 0); }) {}
+  ~Echo() {
+    stop_.Signal();
+    thread_.join();
+  }
+
+ private:
+  const FdListener listener_;
+  const EventFd stop_ = EventFd::Create().value();
+  std::thread thread_;
+};
+
 TEST(VhostUserQemuTest, ServesQemusGuest) {
   if (access(kQemu, X_OK) != 0) GTEST_SKIP() << "qemu-system-x86 is not installed";
   const std::string image = TemporaryPath("disk");
@@ -60,39 +84,46 @@ TEST(VhostUserQemuTest, ServesQemusGuest) {
   const SocketFolder folder;
   Device disk(folder, "block", {absl::StrCat("--block=", image)});
   Device rng(folder, "rng", {});
+  const Echo echo(folder.File("sockets"));
+  Device vsock(folder, "vsock", {absl::StrCat("--vsock=42,socket=", folder.File("sockets"))});
   ASSERT_FALSE(disk.process().Poll().has_value()) << disk.process().errors();
   ASSERT_FALSE(rng.process().Poll().has_value()) << rng.process().errors();
 
-  const std::unique_ptr<Vm> vm = Vm::Start({kQemu,
-                                            "-M",
-                                            "q35,memory-backend=memory",
-                                            "-accel",
-                                            "tcg",
-                                            "-m",
-                                            "256M",
-                                            "-object",
-                                            "memory-backend-memfd,id=memory,size=256M,share=on",
-                                            "-nodefaults",
-                                            "-display",
-                                            "none",
-                                            "-serial",
-                                            "stdio",
-                                            "-no-reboot",
-                                            "-chardev",
-                                            absl::StrCat("socket,id=disk,path=", disk.socket()),
-                                            "-device",
-                                            "vhost-user-blk-pci,chardev=disk,num-queues=1",
-                                            "-chardev",
-                                            absl::StrCat("socket,id=rng,path=", rng.socket()),
-                                            "-device",
-                                            "vhost-user-rng-pci,chardev=rng",
-                                            "-kernel",
-                                            Runfile(kCloudKernel.bzimage),
-                                            "-initrd",
-                                            Runfile(kCloudKernel.initramfs),
-                                            "-append",
-                                            "console=ttyS0 quiet"})
-                                     .value();
+  const std::unique_ptr<Vm> vm =
+      Vm::Start({kQemu,
+                 "-M",
+                 "q35,memory-backend=memory",
+                 "-accel",
+                 "tcg",
+                 "-m",
+                 "256M",
+                 "-object",
+                 "memory-backend-memfd,id=memory,size=256M,share=on",
+                 "-nodefaults",
+                 "-display",
+                 "none",
+                 "-serial",
+                 "stdio",
+                 "-no-reboot",
+                 "-chardev",
+                 absl::StrCat("socket,id=disk,path=", disk.socket()),
+                 "-device",
+                 "vhost-user-blk-pci,chardev=disk,num-queues=1",
+                 "-chardev",
+                 absl::StrCat("socket,id=rng,path=", rng.socket()),
+                 "-device",
+                 "vhost-user-rng-pci,chardev=rng",
+                 "-chardev",
+                 absl::StrCat("socket,id=vsock,path=", vsock.socket()),
+                 "-device",
+                 "vhost-user-vsock-pci,chardev=vsock",
+                 "-kernel",
+                 Runfile(kCloudKernel.bzimage),
+                 "-initrd",
+                 Runfile("integration/virtio/all_devices_initramfs.cpio"),
+                 "-append",
+                 "console=ttyS0 quiet"})
+          .value();
   ASSERT_TRUE(vm->AwaitReady(kPatience).ok()) << vm->console() << vm->errors();
 
   EXPECT_EQ(Say(*vm, "dd if=/dev/vda bs=8 count=1 2>/dev/null"), "our disk");
@@ -106,6 +137,7 @@ TEST(VhostUserQemuTest, ServesQemusGuest) {
   EXPECT_NE(ReadFile(image).substr(64 * 65536, 16 * 65536), std::string(16 * 65536, '\0'));
   EXPECT_EQ(Say(*vm, "cat /sys/class/misc/hw_random/rng_current"), "virtio_rng.0\n");
   EXPECT_EQ(Say(*vm, "dd if=/dev/hwrng bs=1024 count=8 2>/dev/null | wc -c"), "8192\n");
+  EXPECT_EQ(Say(*vm, "vsock_peer check 2 80 4 100000"), "good\n");
   // The drivers let go of the devices, and take them again.
   EXPECT_EQ(Say(*vm,
                 "rmmod virtio_blk virtio_rng; modprobe virtio_blk; modprobe virtio_rng; "
@@ -115,6 +147,7 @@ TEST(VhostUserQemuTest, ServesQemusGuest) {
   vm->Kill();
   EXPECT_EQ(*disk.process().Wait(kPatience), 0) << disk.process().errors();
   EXPECT_EQ(*rng.process().Wait(kPatience), 0) << rng.process().errors();
+  EXPECT_EQ(*vsock.process().Wait(kPatience), 0) << vsock.process().errors();
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/endian.h"
 #include "base/log.h"
 #include "base/scoped_fd.h"
 #include "base/status.h"
@@ -47,6 +48,7 @@ constexpr Kind kKinds[] = {
 // Of a queue, when nothing is said: what every back end has.
 constexpr uint32_t kQueueSize = 256;
 constexpr uint32_t kMaxQueueSize = 32768;
+constexpr size_t kFsTagSize = 36;
 constexpr std::chrono::milliseconds kRetryDelay(1);
 
 const Kind* FindKind(VhostUserConfig::Type type) {
@@ -75,6 +77,16 @@ absl::StatusOr<ScopedFd> Connect(const std::string& path, uint32_t timeout_ms) {
   }
 }
 
+// Of a directory (Virtio 1.2, 5.11.4): its tag, filled up with zeros, and 1 queue for requests.
+std::vector<uint8_t> FsConfig(const std::string& tag) {
+  std::vector<uint8_t> config(tag.begin(), tag.end());
+  config.resize(kFsTagSize);
+  const Le32 queues(1u);
+  const auto* const bytes = reinterpret_cast<const uint8_t*>(&queues);
+  config.insert(config.end(), bytes, bytes + sizeof(queues));
+  return config;
+}
+
 // How to find the next back end where the last one was: not at all when the socket was handed down.
 std::function<absl::StatusOr<ScopedFd>()> Reconnect(const std::string& path) {
   if (IsInherited(path)) return nullptr;
@@ -97,8 +109,16 @@ void Append(VhostUserConfig::Type type, const std::string& option,
 
 std::vector<VhostUserEntry> VhostUserEntries(const RunConfig& config) {
   std::vector<VhostUserEntry> entries;
+  for (const VhostUserFsConfig& each : config.vhost_user_fs()) {
+    VhostUserEntry& entry = entries.emplace_back();
+    entry.option = "--vhost-user-fs";
+    entry.tag = each.tag();
+    entry.config.set_type(VhostUserConfig::FS);
+    entry.config.set_socket(each.socket());
+    if (each.has_max_queue_size()) entry.config.set_max_queue_size(each.max_queue_size());
+  }
   for (const VhostUserConfig& each : config.vhost_user()) {
-    entries.push_back({.name = {}, .option = "--vhost-user", .config = each});
+    entries.push_back({.name = {}, .option = "--vhost-user", .config = each, .tag = {}});
   }
   // crosvm.md 1.4: in this order.
   Append(VhostUserConfig::BLOCK, "--vhost-user-blk", config.vhost_user_blk(), entries);
@@ -122,7 +142,12 @@ absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenVhostUser(const VhostUserEntry
   if (kind == nullptr) {
     return absl::UnimplementedError(absl::StrCat(entry.option, ": type=: not implemented yet"));
   }
-  if (entry.option != "--vhost-user") {
+  if (entry.tag.size() > kFsTagSize) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(entry.option, ": tag=: longer than ", kFsTagSize, " bytes"));
+  }
+  // The older spelling of a directory says what the newer one cannot.
+  if (entry.option != "--vhost-user" && entry.tag.empty()) {
     LOG(kWarning, "run", "%s is deprecated, give --vhost-user %s,socket=%s", entry.option,
         kind->name, entry.config.socket());
   }
@@ -135,6 +160,7 @@ absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenVhostUser(const VhostUserEntry
        .queue_sizes = std::vector<uint16_t>(kind->queues, QueueSize(entry.config)),
        .ask_queue_count = true,
        .config_size = kind->config_size,
+       .config = entry.tag.empty() ? std::vector<uint8_t>() : FsConfig(entry.tag),
        .connect = Reconnect(path),
        .replays = kind->replays});
   if (!device.ok()) {

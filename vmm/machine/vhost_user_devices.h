@@ -21,9 +21,10 @@ struct VhostUserEntry {
   std::string name;    // For messages: "vhost-user block /run/disk.sock".
   std::string option;  // "--vhost-user".
   VhostUserConfig config;
+  std::string tag;  // Of a shared directory, when its process does not say it.
 };
 
-// All of them, in crosvm's order: --vhost-user first, then the older options.
+// All of them, in crosvm's order: --vhost-user-fs, --vhost-user, then the other older options.
 std::vector<VhostUserEntry> VhostUserEntries(const RunConfig& config);
 // Whether guest memory is shared with other processes.
 bool HasVhostUserDevices(const RunConfig& config);

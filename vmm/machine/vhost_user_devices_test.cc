@@ -41,9 +41,29 @@ TEST(VhostUserDevicesTest, OlderOptionsFollow) {
   EXPECT_FALSE(HasVhostUserDevices(Config("")));
 }
 
+TEST(VhostUserDevicesTest, DirectoriesComeFirst) {
+  const std::vector<VhostUserEntry> entries = VhostUserEntries(
+      Config("vhost_user { type: RNG socket: '/r' } vhost_user_fs { socket: '/f' tag: 'root' }"));
+
+  ASSERT_EQ(entries.size(), 2u);
+  EXPECT_EQ(entries[0].name, "vhost-user fs /f");
+  EXPECT_EQ(entries[0].tag, "root");
+  EXPECT_EQ(entries[1].tag, "");
+}
+
+TEST(VhostUserDevicesTest, TagsHaveAnEnd) {
+  ManualLoop loop;
+  VhostUserEntry entry = {
+      .name = {}, .option = "--vhost-user-fs", .config = {}, .tag = std::string(37, 't')};
+  entry.config.set_type(VhostUserConfig::FS);
+
+  EXPECT_THAT(std::string(OpenVhostUser(entry, 0, loop).status().message()),
+              HasSubstr("--vhost-user-fs: tag=: longer than 36"));
+}
+
 TEST(VhostUserDevicesTest, SocketsHaveToBeThere) {
   ManualLoop loop;
-  VhostUserEntry entry = {.name = {}, .option = "--vhost-user", .config = {}};
+  VhostUserEntry entry = {.name = {}, .option = "--vhost-user", .config = {}, .tag = {}};
   entry.config.set_type(VhostUserConfig::RNG);
   entry.config.set_socket(testing::TempDir() + "/nobody");
 
@@ -57,14 +77,15 @@ class VhostUserPeerTest : public testing::Test {
   VhostUserPeerTest() : thread_(LoopThread::Start("peer").value()) {}
   ~VhostUserPeerTest() override { thread_->Stop(); }  // Before what works on its loop goes.
 
-  absl::StatusOr<std::unique_ptr<VirtioDevice>> Open(VhostUserConfig config) {
+  absl::StatusOr<std::unique_ptr<VirtioDevice>> Open(VhostUserConfig config,
+                                                     const std::string& tag = "") {
     auto [ours, theirs] = FdSocket::CreatePair(FdSocket::Kind::kStream).value();
     rngs_.push_back(std::make_unique<Rng>(thread_->loop()));
     backends_.push_back(std::make_unique<VhostUserBackend>(
         *rngs_.back(), std::move(theirs).Release(), thread_->loop(), [](const absl::Status&) {}));
     config.set_socket("/proc/self/fd/" + std::to_string(ours.fd()));
-    return OpenVhostUser({.name = {}, .option = "--vhost-user", .config = std::move(config)}, 0,
-                         loop_);
+    return OpenVhostUser(
+        {.name = {}, .option = "--vhost-user", .config = std::move(config), .tag = tag}, 0, loop_);
   }
 
   ManualLoop loop_;
@@ -81,6 +102,18 @@ TEST_F(VhostUserPeerTest, InheritedSocketsAreTaken) {
   EXPECT_EQ(device->device_id(), 4u);
   EXPECT_EQ(device->features() & rngs_[0]->features(), rngs_[0]->features());
   EXPECT_THAT(device->max_queue_sizes(), testing::ElementsAre(256));
+}
+
+TEST_F(VhostUserPeerTest, ATagIsTheConfiguration) {
+  VhostUserConfig config;
+  config.set_type(VhostUserConfig::FS);
+  const std::unique_ptr<VirtioDevice> device = Open(config, "root").value();
+  uint8_t bytes[44] = {};
+  device->WriteConfig(0, {1, 2, 3});
+  device->ReadConfig(0, absl::MakeSpan(bytes));
+
+  EXPECT_EQ(std::string(bytes, bytes + 5), std::string("root\0", 5));
+  EXPECT_THAT(absl::MakeConstSpan(bytes).subspan(36), testing::ElementsAre(1, 0, 0, 0, 0, 0, 0, 0));
 }
 
 TEST_F(VhostUserPeerTest, QueueSizesArePowersOfTwo) {

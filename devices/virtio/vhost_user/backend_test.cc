@@ -45,7 +45,8 @@ class VhostUserBackendTest : public testing::Test {
       : memory_(GuestDriver::MemoryFor(2, GuestDriver::kQueueMemory, GuestMemory::Backing::kMemfd)),
         device_(loop_),
         backend_(std::make_unique<VhostUserBackend>(
-            device_, peer_.TakeOther(), loop_, [this](const absl::Status& why) { why_ = why; })) {}
+            device_, peer_.TakeOther(), loop_, [this](const absl::Status& why) { why_ = why; },
+            VhostUserBackend::Options{.takes_over = true})) {}
 
   std::optional<VhostUserMessage> Reply() {
     loop_.RunReady();
@@ -83,7 +84,8 @@ class VhostUserBackendTest : public testing::Test {
   void SetMemory() { peer_.Send(Request::kSetMemTable, MemoryTable(), {memory_.regions()[0].fd}); }
   void Negotiate(uint64_t features = kFeatures) {
     peer_.Send(Request::kSetOwner);
-    peer_.Send(Request::kSetProtocolFeatures, Number(VhostUserBackend::kProtocolFeatures));
+    peer_.Send(Request::kSetProtocolFeatures,
+               Number(VhostUserBackend::kProtocolFeatures | kVhostUserInflightShmfd));
     peer_.Send(Request::kSetFeatures, Number(features));
     SetMemory();
   }
@@ -141,7 +143,8 @@ class VhostUserBackendTest : public testing::Test {
 
 TEST_F(VhostUserBackendTest, OffersWhatTheDeviceHas) {
   EXPECT_EQ(Ask(Request::kGetFeatures), device_.features() | kVhostUserProtocolFeatures);
-  EXPECT_EQ(Ask(Request::kGetProtocolFeatures), VhostUserBackend::kProtocolFeatures);
+  EXPECT_EQ(Ask(Request::kGetProtocolFeatures),
+            VhostUserBackend::kProtocolFeatures | kVhostUserInflightShmfd);
   EXPECT_EQ(Ask(Request::kGetQueueNum), 2u);
 }
 
@@ -516,6 +519,11 @@ std::vector<uint8_t> Address(uint32_t index, uint32_t flags) {
                                                 .log = uint64_t{0}});
 }
 
+VhostUserInflight Inflight(uint64_t size, uint16_t queues, uint16_t queue_size) {
+  return {
+      .mmap_size = size, .mmap_offset = uint64_t{0}, .queues = queues, .queue_size = queue_size};
+}
+
 template <typename T>
 std::vector<uint8_t> Bytes(T payload) {
   return VhostUserPayload(payload);
@@ -567,10 +575,64 @@ INSTANTIATE_TEST_SUITE_P(
               "8 bytes of configuration in 0"},
         Probe{"ConfigFlags", Request::kSetConfig,
               Bytes(VhostUserConfigHeader{.offset = 0u, .size = 0u, .flags = 7u}), 0, "flags"},
+        Probe{"InflightQueues", Request::kGetInflightFd, Bytes(Inflight(4096, 3, 16)), 0,
+              "3 queues"},
+        Probe{"InflightNoQueues", Request::kGetInflightFd, Bytes(Inflight(4096, 0, 16)), 0,
+              "no queues"},
+        Probe{"InflightQueueSize", Request::kGetInflightFd, Bytes(Inflight(4096, 2, 0xFFFF)), 0,
+              "queues of 65535"},
+        Probe{"InflightWithoutFd", Request::kSetInflightFd, Bytes(Inflight(4096, 2, 16)), 0,
+              "no descriptor"},
+        Probe{"InflightEvent", Request::kSetInflightFd, Bytes(Inflight(4096, 2, 16)), 1,
+              "not in a regular file"},
+        Probe{"InflightSize", Request::kSetInflightFd, Bytes(Inflight(~uint64_t{0}, 2, 16)), 1,
+              "18446744073709551615 bytes"},
         Probe{"ChannelWithoutFd", Request::kSetBackendReqFd, {}, 0, "no descriptor"},
         Probe{"UnexpectedFds", Request::kGetFeatures, {}, 8, "8 descriptors"},
         Probe{"UnknownRequest", static_cast<Request>(1000), {}, 0, "unknown request"}),
     [](const auto& info) { return std::string(info.param.name); });
+
+// As QEMU asks, with the padding of a C structure.
+TEST_F(VhostUserBackendTest, GivesMemoryForChainsInFlight) {
+  Negotiate();
+  std::vector<uint8_t> padded = VhostUserPayload(Inflight(0, 2, 64));
+  padded.resize(24);
+  peer_.SendMessage(static_cast<uint32_t>(Request::kGetInflightFd), kVhostUserVersion, padded);
+  std::optional<VhostUserMessage> reply = Reply();
+  ASSERT_TRUE(reply.has_value());
+  ASSERT_EQ(reply->fds.size(), 1u);
+  EXPECT_EQ(reply->payload.size(), 24u);
+  const auto description = reply->Get<VhostUserInflight>();
+  EXPECT_EQ(description.queues, 2);
+  EXPECT_EQ(description.queue_size, 64);
+  EXPECT_EQ(lseek(reply->fds[0].get(), 0, SEEK_END), static_cast<off_t>(description.mmap_size));
+
+  EXPECT_EQ(Tell(Request::kSetInflightFd, description, {reply->fds[0].get()}), 0u);
+  SetUpRing(0);
+  peer_.Send(Request::kSetVringEnable, State(0, 1));
+  EXPECT_TRUE(Works());
+  uint16_t used = 0;
+  ASSERT_EQ(pread(reply->fds[0].get(), &used, 2, 14), 2);
+  EXPECT_EQ(used, 1);
+  peer_.Send(Request::kSetInflightFd, description, {reply->fds[0].get()});
+  EXPECT_THAT(Error(), HasSubstr("a ring runs"));
+}
+
+// KE-78: a region that does not fit, and one that is cut short under the mapping.
+TEST_F(VhostUserBackendTest, MemoryForChainsInFlightMayBeAnything) {
+  Negotiate();
+  const ScopedFd file(memfd_create("inflight", MFD_CLOEXEC));
+  ASSERT_EQ(ftruncate(file.get(), 8192), 0);
+  EXPECT_EQ(Tell(Request::kSetInflightFd, Inflight(4096, 1, 8), {file.get()}), 0u);
+  SetUpRing(0);
+  EXPECT_EQ(Tell(Request::kSetVringEnable, State(0, 1)), 1u);
+  EXPECT_GT(error_.Drain(), 0u);
+  EXPECT_EQ(Tell(Request::kSetInflightFd, Inflight(8192, 1, 64), {file.get()}), 0u);
+  ASSERT_EQ(ftruncate(file.get(), 0), 0);
+  EXPECT_EQ(Tell(Request::kSetVringEnable, State(0, 1)), 0u);
+
+  EXPECT_TRUE(Works());
+}
 
 // A request of a protocol feature that was not negotiated.
 TEST_F(VhostUserBackendTest, ProtocolFeaturesAreNeeded) {

@@ -65,6 +65,7 @@ absl::StatusOr<std::unique_ptr<VhostUserFrontend>> VhostUserFrontend::Create(Sco
                                                                              EventLoop& loop,
                                                                              Options options) {
   CHECK(!options.queue_sizes.empty() && options.config_size <= kVhostUserConfigSize);
+  CHECK(options.config.empty() || options.config.size() == options.config_size);
   if (options.waiter == nullptr) options.waiter = MakeVhostUserWaiter(options.patience);
   std::unique_ptr<VhostUserFrontend> self(new VhostUserFrontend(loop, std::move(options)));
   MutexLock lock(self->mutex_);
@@ -76,6 +77,7 @@ VhostUserFrontend::VhostUserFrontend(EventLoop& loop, Options options)
     : loop_(loop),
       device_id_(options.device_id),
       config_size_(options.config_size),
+      own_config_(std::move(options.config)),
       hidden_features_(options.hidden_features),
       ask_queue_count_(options.ask_queue_count),
       replays_(options.replays),
@@ -174,15 +176,20 @@ bool VhostUserFrontend::FetchConfig() {
 }
 
 void VhostUserFrontend::ReadConfig(uint32_t offset, absl::Span<uint8_t> data) {
-  if (offset >= config_size_ || !has(kVhostUserConfigSpace)) return;
-  MutexLock lock(mutex_);
-  if (!FetchConfig()) return;
+  if (offset >= config_size_) return;
   const size_t size = std::min<size_t>(data.size(), config_size_ - offset);
-  memcpy(data.data(), config_.data() + offset, size);
+  if (!own_config_.empty()) {
+    memcpy(data.data(), own_config_.data() + offset, size);
+    return;
+  }
+  if (!has(kVhostUserConfigSpace)) return;
+  MutexLock lock(mutex_);
+  if (FetchConfig()) memcpy(data.data(), config_.data() + offset, size);
 }
 
 void VhostUserFrontend::WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) {
-  if (offset >= config_size_ || data.empty() || !has(kVhostUserConfigSpace)) return;
+  const bool writable = own_config_.empty() && has(kVhostUserConfigSpace);
+  if (offset >= config_size_ || data.empty() || !writable) return;
   data = data.first(std::min<size_t>(data.size(), config_size_ - offset));
   MutexLock lock(mutex_);
   memcpy(written_.data() + offset, data.data(), data.size());

@@ -67,6 +67,9 @@ class VhostUserFrontend final : public VirtioDevice {
     bool ask_queue_count = false;
     // Bytes of the device type's configuration; at most 256. Beyond, there is nothing.
     uint32_t config_size = 0;
+    // The configuration itself, where the back end does not know it: of the same size. The driver
+    // writes nothing then.
+    std::vector<uint8_t> config;
     uint64_t hidden_features = 0;  // Not offered, whatever the back end has.
     absl::Duration patience = absl::Seconds(5);
     // How to wait, instead of with poll(2).
@@ -170,6 +173,7 @@ class VhostUserFrontend final : public VirtioDevice {
   EventLoop& loop_;
   const uint32_t device_id_;
   const uint32_t config_size_;
+  const std::vector<uint8_t> own_config_;
   const uint64_t hidden_features_;
   const bool ask_queue_count_;
   const bool replays_;
