@@ -144,6 +144,7 @@ class GuestMemory {
   friend class GuestArray;
   template <typename T>
   friend class GuestAtomic;
+  friend class GuestView;
   friend class GuestWindow;
   struct Table;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/base/attributes.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -31,7 +32,7 @@ absl::Status ForEachPiece(const ChainSlot& slot, Cursor& cursor, uint64_t size, 
   return absl::OkStatus();
 }
 
-absl::Status TooShort(uint64_t size, uint64_t left) {
+ABSL_ATTRIBUTE_NOINLINE absl::Status TooShort(uint64_t size, uint64_t left) {
   return absl::OutOfRangeError(absl::StrCat("the chain has ", left, " bytes left, not ", size));
 }
 
@@ -40,17 +41,15 @@ void MoveTo(ChainSlot& slot, Cursor cursor) {
   slot.offset = cursor.offset;
 }
 
-absl::StatusOr<GuestMemory::SliceList> SlicesOf(const ChainSlot& slot, uint64_t size) {
-  GuestMemory::SliceList slices;
+absl::Status AppendSlicesOf(const ChainSlot& slot, uint64_t size, GuestMemory::SliceList& slices) {
   Cursor cursor = {slot.index, slot.offset};
-  RETURN_IF_ERROR(
-      ForEachPiece(slot, cursor, size, [&](GuestAddress address, uint32_t piece) -> absl::Status {
-        ASSIGN_OR_RETURN(const GuestMemory::SliceList found,
-                         slot.queue->memory().Slices(address, piece));
-        slices.insert(slices.end(), found.begin(), found.end());
-        return absl::OkStatus();
-      }));
-  return slices;
+  return ForEachPiece(slot, cursor, size,
+                      [&](GuestAddress address, uint32_t piece) -> absl::Status {
+                        ASSIGN_OR_RETURN(const GuestMemory::SliceList found,
+                                         slot.queue->memory().Slices(address, piece));
+                        slices.insert(slices.end(), found.begin(), found.end());
+                        return absl::OkStatus();
+                      });
 }
 
 void SkipIn(ChainSlot& slot, uint64_t size) {
@@ -61,19 +60,11 @@ void SkipIn(ChainSlot& slot, uint64_t size) {
   MoveTo(slot, cursor);
 }
 
-// The bytes before the cursor were written.
-void Count(ChainSlot& slot, uint64_t size) {
-  slot.writable_bytes -= size;
-  if (slot.skipped) return;
-  // All of the longest chain is a byte more than the driver can be told.
-  slot.written = static_cast<uint32_t>(std::min<uint64_t>(slot.written + size, UINT32_MAX));
-}
-
 }  // namespace
 
 void ChainHandle::DropSlot(ChainSlot* slot) { slot->queue->Drop(slot); }
 
-absl::Status ReadableChain::Read(absl::Span<uint8_t> destination) {
+absl::Status ReadableChain::ReadPieces(absl::Span<uint8_t> destination) {
   ChainSlot& slot = *slot_;
   if (destination.size() > slot.readable_bytes) {
     return TooShort(destination.size(), slot.readable_bytes);
@@ -92,8 +83,14 @@ absl::Status ReadableChain::Read(absl::Span<uint8_t> destination) {
 }
 
 absl::StatusOr<GuestMemory::SliceList> ReadableChain::Slices(uint64_t size) const {
+  GuestMemory::SliceList slices;
+  RETURN_IF_ERROR(AppendSlices(size, slices));
+  return slices;
+}
+
+absl::Status ReadableChain::AppendPieces(uint64_t size, GuestMemory::SliceList& slices) const {
   if (size > slot_->readable_bytes) return TooShort(size, slot_->readable_bytes);
-  return SlicesOf(*slot_, size);
+  return AppendSlicesOf(*slot_, size, slices);
 }
 
 absl::Status ReadableChain::Skip(uint64_t size) {
@@ -103,7 +100,7 @@ absl::Status ReadableChain::Skip(uint64_t size) {
   return absl::OkStatus();
 }
 
-absl::Status WritableChain::Write(absl::Span<const uint8_t> source) {
+absl::Status WritableChain::WritePieces(absl::Span<const uint8_t> source) {
   ChainSlot& slot = *slot_;
   if (source.size() > slot.writable_bytes) return TooShort(source.size(), slot.writable_bytes);
   Cursor cursor = {slot.index, slot.offset};
@@ -115,16 +112,22 @@ absl::Status WritableChain::Write(absl::Span<const uint8_t> source) {
         return status;
       }));
   MoveTo(slot, cursor);
-  Count(slot, source.size());
+  slot.CountWritten(source.size());
   return absl::OkStatus();
 }
 
 absl::StatusOr<GuestMemory::SliceList> WritableChain::Slices(uint64_t size) const {
-  if (size > slot_->writable_bytes) return TooShort(size, slot_->writable_bytes);
-  return SlicesOf(*slot_, size);
+  GuestMemory::SliceList slices;
+  RETURN_IF_ERROR(AppendSlices(size, slices));
+  return slices;
 }
 
-absl::Status WritableChain::Commit(uint64_t size) {
+absl::Status WritableChain::AppendPieces(uint64_t size, GuestMemory::SliceList& slices) const {
+  if (size > slot_->writable_bytes) return TooShort(size, slot_->writable_bytes);
+  return AppendSlicesOf(*slot_, size, slices);
+}
+
+absl::Status WritableChain::CommitPieces(uint64_t size) {
   ChainSlot& slot = *slot_;
   if (size > slot.writable_bytes) return TooShort(size, slot.writable_bytes);
   Cursor cursor = {slot.index, slot.offset};
@@ -133,7 +136,7 @@ absl::Status WritableChain::Commit(uint64_t size) {
     return absl::OkStatus();
   }));
   MoveTo(slot, cursor);
-  Count(slot, size);
+  slot.CountWritten(size);
   return absl::OkStatus();
 }
 

@@ -26,6 +26,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -74,7 +76,15 @@ class WritableChain final : public ChainHandle {
   // What the driver will be told was written.
   [[nodiscard]] uint64_t written() const { return slot_->written; }
 
-  absl::Status Write(absl::Span<const uint8_t> source);
+  ABSL_ATTRIBUTE_ALWAYS_INLINE absl::Status Write(absl::Span<const uint8_t> source) {
+    const uint64_t size = source.size();
+    if (ABSL_PREDICT_FALSE(!Fits(size) || !slot_->queue->view().Write(slot_->here(), source))) {
+      return WritePieces(source);
+    }
+    slot_->Advance(size);
+    slot_->CountWritten(size);
+    return absl::OkStatus();
+  }
   template <typename T>
   absl::Status WriteObject(const T& object) {
     static_assert(std::is_trivially_copyable_v<T>);
@@ -83,8 +93,26 @@ class WritableChain final : public ChainHandle {
 
   // The next `size` bytes for readv and io_uring; consumes nothing. Commit follows.
   absl::StatusOr<GuestMemory::SliceList> Slices(uint64_t size) const;
+  // The same behind what `slices` has; after an error it may have a part of them.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE absl::Status AppendSlices(uint64_t size,
+                                                         GuestMemory::SliceList& slices) const {
+    iovec slice;
+    if (ABSL_PREDICT_FALSE(!Fits(size) ||
+                           !slot_->queue->view().Slice(slot_->here(), size, slice))) {
+      return AppendPieces(size, slices);
+    }
+    slices.push_back(slice);
+    return absl::OkStatus();
+  }
   // Counts the next `size` bytes as written: a system call stored them.
-  absl::Status Commit(uint64_t size);
+  ABSL_ATTRIBUTE_ALWAYS_INLINE absl::Status Commit(uint64_t size) {
+    if (ABSL_PREDICT_FALSE(!Fits(size) || !slot_->queue->view().MarkDirty(slot_->here(), size))) {
+      return CommitPieces(size);
+    }
+    slot_->Advance(size);
+    slot_->CountWritten(size);
+    return absl::OkStatus();
+  }
   // The rest of the buffer whose turn it is, as the driver gave it: for devices to which the
   // address is the message. Consumes nothing. REQUIRES: writable() > 0.
   [[nodiscard]] GuestMemory::RegionSpec Buffer() const {
@@ -106,6 +134,14 @@ class WritableChain final : public ChainHandle {
   friend class ReadableChain;
   friend class VirtQueue;
   explicit WritableChain(ChainSlot* slot) : ChainHandle(slot) {}
+
+  // The short way is for what is in one buffer; these are for the rest, and say what is wrong.
+  [[nodiscard]] bool Fits(uint64_t size) const {
+    return size <= slot_->writable_bytes && slot_->InOneBuffer(size);
+  }
+  absl::Status WritePieces(absl::Span<const uint8_t> source);
+  absl::Status AppendPieces(uint64_t size, GuestMemory::SliceList& slices) const;
+  absl::Status CommitPieces(uint64_t size);
 };
 
 class ReadableChain final : public ChainHandle {
@@ -117,7 +153,15 @@ class ReadableChain final : public ChainHandle {
   [[nodiscard]] uint64_t readable() const { return slot_->readable_bytes; }
   [[nodiscard]] uint64_t writable() const { return slot_->writable_bytes; }
 
-  absl::Status Read(absl::Span<uint8_t> destination);
+  ABSL_ATTRIBUTE_ALWAYS_INLINE absl::Status Read(absl::Span<uint8_t> destination) {
+    const uint64_t size = destination.size();
+    if (ABSL_PREDICT_FALSE(!Fits(size) || !slot_->queue->view().Read(slot_->here(), destination))) {
+      return ReadPieces(destination);
+    }
+    slot_->Advance(size);
+    slot_->readable_bytes -= size;
+    return absl::OkStatus();
+  }
   template <typename T>
   absl::StatusOr<T> ReadObject() {
     static_assert(std::is_trivially_copyable_v<T>);
@@ -129,6 +173,16 @@ class ReadableChain final : public ChainHandle {
 
   // The next `size` bytes for writev and io_uring; consumes nothing.
   absl::StatusOr<GuestMemory::SliceList> Slices(uint64_t size) const;
+  ABSL_ATTRIBUTE_ALWAYS_INLINE absl::Status AppendSlices(uint64_t size,
+                                                         GuestMemory::SliceList& slices) const {
+    iovec slice;
+    if (ABSL_PREDICT_FALSE(!Fits(size) ||
+                           !slot_->queue->view().Slice(slot_->here(), size, slice))) {
+      return AppendPieces(size, slices);
+    }
+    slices.push_back(slice);
+    return absl::OkStatus();
+  }
   absl::Status Skip(uint64_t size);
 
   // Gives up what was not read.
@@ -140,6 +194,14 @@ class ReadableChain final : public ChainHandle {
   }
   // Returns a chain with nothing to write.
   void Complete() && { CompleteSlot(Release()); }
+
+ private:
+  // As those of WritableChain.
+  [[nodiscard]] bool Fits(uint64_t size) const {
+    return size <= slot_->readable_bytes && slot_->InOneBuffer(size);
+  }
+  absl::Status ReadPieces(absl::Span<uint8_t> destination);
+  absl::Status AppendPieces(uint64_t size, GuestMemory::SliceList& slices) const;
 };
 
 }  // namespace touchstone

@@ -75,6 +75,27 @@ struct ChainSlot {
     skipped = false;
   }
 
+  // --- Most accesses are all in the buffer whose turn it is. REQUIRES: `size` bytes are left.
+  [[nodiscard]] bool InOneBuffer(uint64_t size) const {
+    return size != 0 && size <= buffers[index].size - offset;
+  }
+  [[nodiscard]] GuestAddress here() const { return buffers[index].address + offset; }
+  // REQUIRES: InOneBuffer.
+  void Advance(uint64_t size) {
+    offset += static_cast<uint32_t>(size);
+    if (offset < buffers[index].size) return;
+    ++index;
+    offset = 0;
+  }
+  // The bytes before the cursor were written.
+  void CountWritten(uint64_t size) {
+    writable_bytes -= size;
+    if (skipped) return;
+    // All of the longest chain is a byte more than the driver can be told.
+    const uint64_t sum = written + size;
+    written = sum > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(sum);
+  }
+
   [[nodiscard]] bool overflows() const { return count > kInline; }
   // Gives the memory of a long chain back.
   [[clang::preserve_most]] ABSL_ATTRIBUTE_NOINLINE void ReleaseOverflow() {

@@ -6,7 +6,7 @@
 namespace touchstone {
 
 QueueCore::QueueCore(GuestMemory memory, uint32_t size, Ring ring)
-    : memory_(std::move(memory)), ring_(std::move(ring)), size_(size) {
+    : view_(std::move(memory)), ring_(std::move(ring)), size_(size) {
   MakeSlots();
 }
 
@@ -49,7 +49,7 @@ ChainSlot* QueueCore::TakeWithMoreSlots(RingType& ring) {
 template <typename RingType>
 ChainSlot* QueueCore::TakeLong(RingType& ring, typename RingType::Descriptor first,
                                ChainSlot* slot) {
-  if (const char* error = ring.TakeLong(memory_, first, *slot); error != nullptr) {
+  if (const char* error = ring.TakeLong(memory(), first, *slot); error != nullptr) {
     return Break(error);
   }
   if (!CountDescriptors(*slot)) return Break("the chains in flight have too many descriptors");
@@ -70,7 +70,7 @@ ChainSlot* QueueCore::TakeIrregular() {
   }
   ChainSlot* const slot = free_;
   const char* const error = WithRing([&](auto& ring) {
-    const char* const wrong = ring.Resubmit(memory_, *slot);
+    const char* const wrong = ring.Resubmit(memory(), *slot);
     irregular_ = ring.may_resubmit();
     return wrong;
   });

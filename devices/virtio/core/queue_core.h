@@ -17,6 +17,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
 #include "base/memory/guest_memory.h"
+#include "base/memory/guest_view.h"
 #include "devices/virtio/core/chain_slot.h"
 #include "devices/virtio/core/packed_ring.h"
 #include "devices/virtio/core/queue_layout.h"
@@ -75,7 +76,9 @@ class QueueCore {
   // The VirtQueue is gone: chains in flight complete into nothing. May delete this.
   void Abandon();
 
-  [[nodiscard]] const GuestMemory& memory() const { return memory_; }
+  [[nodiscard]] const GuestMemory& memory() const { return view_.memory(); }
+  // For what is in one piece; chains are mostly near each other.
+  [[nodiscard]] GuestView& view() { return view_; }
   [[nodiscard]] const char* error() const { return error_; }
   [[nodiscard]] uint32_t in_flight() const {
     return static_cast<uint32_t>(stats_.popped - stats_.completed);
@@ -102,7 +105,7 @@ class QueueCore {
   ABSL_ATTRIBUTE_NOINLINE void CompleteAbandoned(ChainSlot* slot);
   ABSL_ATTRIBUTE_ALWAYS_INLINE void Free(ChainSlot* slot);
 
-  const GuestMemory memory_;
+  GuestView view_;
   Ring ring_;
   const char* error_ = nullptr;  // What is wrong with the queue.
   bool irregular_ = false;       // That, or chains of a process before us are to be taken again.
