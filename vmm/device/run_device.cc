@@ -5,9 +5,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/event/epoll_loop.h"
 #include "base/fd_socket.h"
@@ -37,12 +39,20 @@ bool TakesOver(uint32_t device_id) {
   return device_id == Block::kDeviceId || device_id == Rng::kDeviceId;
 }
 
+// About as long as it takes to wake somebody on another processor, who else would be woken for each
+// request.
+constexpr absl::Duration kLookFor = absl::Microseconds(32);
+
 struct Opener {
   EventLoop& loop;
 
   Device operator()(const RngDeviceConfig& /*config*/) const { return std::make_unique<Rng>(loop); }
   Device operator()(const BlockConfig& config) const {
-    return OpenBlock(config, AsyncExecutor::EPOLL, loop, {});
+    ASSIGN_OR_RETURN(std::unique_ptr<Block> block,
+                     OpenBlock(config, AsyncExecutor::EPOLL, loop, {}));
+    // With one processor it would only keep the driver from it.
+    if (std::thread::hardware_concurrency() > 1) block->LookFor(kLookFor, SystemClock());
+    return block;
   }
   Device operator()(const NetConfig& config) const { return OpenNet(config, kManyVcpus, loop); }
   Device operator()(const VsockConfig& config) const { return OpenVsock(config, loop); }

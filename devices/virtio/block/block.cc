@@ -15,6 +15,9 @@ namespace {
 
 constexpr uint32_t kStateVersion = 1;
 
+// Looks in vain, one after the other, after which there are no fewer: one in 1024 batches.
+constexpr uint32_t kMaxInVain = 10;
+
 uint64_t Features(const BlockDisk& disk) {
   uint64_t features =
       kVirtioIndirectDescriptors | kBlockSegmentMax | kBlockBlockSize | kBlockMultiQueue;
@@ -50,6 +53,7 @@ Block::Block(EventLoop& loop, BlockDisk disk, MakeIo make_io, std::vector<EventL
       more_loops_(std::move(more_loops)) {
   CHECK(disk_.queues >= 1 && disk_.id.size() <= kBlockIdSize);
   queues_.reserve(disk_.queues);
+  looks_.resize(disk_.queues);
   for (uint16_t queue = 0; queue < disk_.queues; ++queue) {
     queues_.push_back(std::make_unique<BlockQueue>(
         disk_, stats_, LoopOf(queue), [make_io, queue] { return make_io(queue); },
@@ -123,6 +127,32 @@ void Block::Handle(uint16_t queue, ReadableChain chain) {
 }
 
 void Block::EndBatch(uint16_t queue) { queues_[queue]->Submit(); }
+
+bool Block::LooksAgain(uint16_t queue, int served) {
+  if (window_ == absl::ZeroDuration() || !DriverPolls(queue)) return false;
+  Look& look = looks_[queue];
+  if (served > 0) {
+    if (look.active) {
+      look.in_vain = 0;
+    } else if (look.skip > 0) {
+      --look.skip;
+      return false;
+    }
+    look.active = true;
+  } else if (!look.active) {
+    return false;
+  }
+  const absl::Duration now = clock_->Monotonic();
+  if (served > 0) look.last_request = now;
+  if (now - look.last_request > window_) {
+    look.active = false;
+    look.in_vain = std::min(look.in_vain + 1, kMaxInVain);
+    look.skip = (1u << look.in_vain) - 1;
+    return false;
+  }
+  Resume(queue);
+  return true;
+}
 
 void Block::Drain(uint16_t queue) { queues_[queue]->Drain(); }
 

@@ -25,7 +25,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "base/clock.h"
 #include "base/event/event_loop.h"
 #include "devices/virtio/block/block_io.h"
 #include "devices/virtio/block/block_queue.h"
@@ -51,6 +53,15 @@ class Block final : public QueueDevice {
   Block(EventLoop& loop, BlockDisk disk, MakeIo make_io, std::vector<EventLoop*> more_loops = {});
   ~Block() override;
 
+  // While the driver looks for answers by itself, queues are looked at for so long after the last
+  // request before a kick is asked for: wakes nobody, and costs a processor that is better another
+  // than the driver's. After each time in vain it is done half as often. Not done unless this is
+  // called. REQUIRES: no queue runs.
+  void LookFor(absl::Duration window, Clock& clock) {
+    window_ = window;
+    clock_ = &clock;
+  }
+
   void ReadConfig(uint32_t offset, absl::Span<uint8_t> data) override;
   void WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) override;
 
@@ -64,8 +75,17 @@ class Block final : public QueueDevice {
   void Handle(uint16_t queue, ReadableChain chain) override;
   void EndBatch(uint16_t queue) override;
   EventLoop& LoopOf(uint16_t queue) override;
+  bool LooksAgain(uint16_t queue, int served) override;
   void Drain(uint16_t queue) override;
   void OnReset() override;
+
+  // Looking at a queue that is empty.
+  struct Look {
+    bool active = false;
+    absl::Duration last_request;
+    uint32_t in_vain = 0;  // Windows that passed, since one did not.
+    uint32_t skip = 0;     // Times not to look that are left.
+  };
 
   [[nodiscard]] bool writeback() const;
 
@@ -73,7 +93,10 @@ class Block final : public QueueDevice {
   const std::vector<EventLoop*> more_loops_;
   BlockStats stats_;
   std::atomic<bool> writeback_ = true;
+  absl::Duration window_;
+  Clock* clock_ = nullptr;
   std::vector<std::unique_ptr<BlockQueue>> queues_;
+  std::vector<Look> looks_;  // By queue.
 };
 
 }  // namespace touchstone

@@ -46,7 +46,7 @@ class BlockIo {
   virtual ~BlockIo() = default;
 
   // Takes an operation, which starts no later than at Submit.
-  virtual void Add(BlockOperation operation) = 0;
+  virtual void Add(BlockOperation&& operation) = 0;
   // Starts what was added. Reap follows: for what is done at once there may be no signal.
   virtual void Submit() = 0;
   // Appends what finished since the last call. Never blocks.

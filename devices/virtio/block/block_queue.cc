@@ -85,7 +85,7 @@ void BlockQueue::Handle(ReadableChain chain, bool durable) {
   Complete(std::move(chain).IntoWritable(), BlockStatus::kOk);
 }
 
-bool BlockQueue::HaveIo() {
+bool BlockQueue::MakeReady() {
   if (io_ == nullptr) {
     absl::StatusOr<std::unique_ptr<BlockIo>> made = make_io_();
     if (!made.ok()) {
@@ -116,8 +116,18 @@ uint32_t BlockQueue::TakeSlot() {
   }
   const uint32_t token = free_.back();
   free_.pop_back();
-  requests_[token] = Request();
   return token;
+}
+
+WritableChain BlockQueue::FreeSlot(uint32_t token) {
+  Request& request = requests_[token];
+  WritableChain chain = request.chain.has_value() ? *std::move(request.chain)
+                                                  : std::move(*request.source).IntoWritable();
+  request.chain.reset();
+  request.source.reset();
+  request.error = 0;
+  free_.push_back(token);
+  return chain;
 }
 
 bool BlockQueue::Aligned(const GuestMemory::SliceList& slices) const {
@@ -138,14 +148,14 @@ void BlockQueue::Transfer(ReadableChain chain, const BlockRequest& parsed, bool 
       .size = parsed.size};
   std::optional<WritableChain> writable;
   if (!write) writable.emplace(std::move(chain).IntoWritable());
-  absl::StatusOr<GuestMemory::SliceList> slices =
-      write ? chain.Slices(parsed.size) : writable->Slices(parsed.size);
-  if (!slices.ok()) {
+  const absl::Status found = write ? chain.AppendSlices(parsed.size, operation.slices)
+                                   : writable->AppendSlices(parsed.size, operation.slices);
+  if (!found.ok()) {
     Count(stats_.refused);
     return Complete(write ? std::move(chain).IntoWritable() : *std::move(writable),
                     BlockStatus::kIoError);
   }
-  const bool aligned = Aligned(*slices);
+  const bool aligned = Aligned(operation.slices);
   operation.token = TakeSlot();
   Request& request = requests_[operation.token];
   request.type = parsed.type;
@@ -153,17 +163,16 @@ void BlockQueue::Transfer(ReadableChain chain, const BlockRequest& parsed, bool 
   request.offset = parsed.offset;
   request.left = parsed.size;
   if (!write) {
-    request.chain = std::move(writable);
+    request.chain.emplace(*std::move(writable));
   } else if (aligned) {
-    request.chain = std::move(chain).IntoWritable();
+    request.chain.emplace(std::move(chain).IntoWritable());
   } else {
-    request.source = std::move(chain);
+    request.source.emplace(std::move(chain));
   }
   if (!aligned) {
     Count(stats_.bounced);
     return StartBounce(operation.token);
   }
-  operation.slices = *std::move(slices);
   Add(std::move(operation));
 }
 
@@ -171,7 +180,7 @@ void BlockQueue::Reserve(ReadableChain chain, const BlockRequest& parsed, bool d
   const uint32_t token = TakeSlot();
   Request& request = requests_[token];
   request.type = parsed.type;
-  request.chain = std::move(chain).IntoWritable();
+  request.chain.emplace(std::move(chain).IntoWritable());
   request.durable = durable;
   if (parsed.type == BlockRequestType::kFlush) {
     flush_timer_.Reset();
@@ -216,7 +225,7 @@ void BlockQueue::NextPiece(uint32_t token) {
        .slices = {iovec{memory, size}}});
 }
 
-void BlockQueue::Add(BlockOperation operation) {
+void BlockQueue::Add(BlockOperation&& operation) {
   if (operation.token != kOwnFlush) ++requests_[operation.token].operations;
   ++in_flight_;
   added_ = true;
@@ -267,25 +276,25 @@ bool BlockQueue::PieceDone(Request& request) {
 }
 
 void BlockQueue::Answer(uint32_t token) {
-  Request request = std::move(requests_[token]);
-  free_.push_back(token);
-  if (request.error != 0) {
+  Request& request = requests_[token];
+  const BlockRequestType type = request.type;
+  const int error = request.error;
+  const uint64_t left = request.left;
+  BounceBuffers::Buffer bounce = std::move(request.bounce);
+  if (error != 0) {
     Count(stats_.failed);
-    LOG(kWarning, "block", "request of type %d: %s", static_cast<uint32_t>(request.type),
-        strerror(request.error));
+    LOG(kWarning, "block", "request of type %d: %s", static_cast<uint32_t>(type), strerror(error));
   }
-  if (IsWrite(request.type) && !request.durable) Wrote();
-  WritableChain chain = request.chain.has_value() ? *std::move(request.chain)
-                                                  : std::move(*request.source).IntoWritable();
-  if (request.type == BlockRequestType::kIn && request.bounce == nullptr) {
+  if (IsWrite(type) && !request.durable) Wrote();
+  WritableChain chain = FreeSlot(token);
+  if (type == BlockRequestType::kIn && bounce == nullptr) {
     // The disk stored into the buffers, or into a part of them before it failed.
-    absl::Status stored =
-        request.error == 0 ? chain.Commit(request.left) : chain.SkipTouched(request.left);
+    absl::Status stored = error == 0 ? chain.Commit(left) : chain.SkipTouched(left);
     stored.IgnoreError();
   }
-  Complete(std::move(chain), request.error == 0 ? BlockStatus::kOk : BlockStatus::kIoError);
-  if (request.bounce == nullptr) return;
-  bounces_.Return(std::move(request.bounce));
+  Complete(std::move(chain), error == 0 ? BlockStatus::kOk : BlockStatus::kIoError);
+  if (bounce == nullptr) return;
+  bounces_.Return(std::move(bounce));
   if (waiting_.empty()) return;
   const uint32_t next = waiting_.front();
   waiting_.pop_front();

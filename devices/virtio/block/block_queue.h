@@ -19,6 +19,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/base/attributes.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/event/event_loop.h"
@@ -70,13 +71,14 @@ class BlockQueue {
   // The token of a flush that no driver asked for.
   static constexpr uint32_t kOwnFlush = ~uint32_t{0};
 
-  bool HaveIo();
+  bool HaveIo() { return (io_ != nullptr && completed_watch_.active()) || MakeReady(); }
+  bool MakeReady();
   void Transfer(ReadableChain chain, const BlockRequest& parsed, bool durable);
   void Reserve(ReadableChain chain, const BlockRequest& parsed, bool durable);
   void StartBounce(uint32_t token);
   void NextPiece(uint32_t token);
   void AddRanges(uint32_t token, const BlockRequest& parsed);
-  void Add(BlockOperation operation);
+  void Add(BlockOperation&& operation);
 
   // Completes what is done and goes on with what is not, until nothing more is done.
   void Reap();
@@ -86,7 +88,9 @@ class BlockQueue {
   void Answer(uint32_t token);
   void Wrote();
 
+  // Slots that are free have neither chain nor error.
   uint32_t TakeSlot();
+  ABSL_ATTRIBUTE_ALWAYS_INLINE WritableChain FreeSlot(uint32_t token);
   [[nodiscard]] bool Aligned(const GuestMemory::SliceList& slices) const;
 
   const BlockDisk& disk_;

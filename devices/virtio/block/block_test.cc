@@ -3,12 +3,15 @@
 #include <errno.h>
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
+#include "base/clock.h"
 #include "base/event/manual_loop.h"
 #include "devices/virtio/block/block_testing.h"
 #include "devices/virtio/block/fake_block_io.h"
@@ -645,6 +648,102 @@ TEST(BlockLoopsTest, QueuesHaveLoopsOfTheirOwn) {
   EXPECT_TRUE(guest.queue(2).PollUsed().has_value());
   second.RunReady();
   EXPECT_TRUE(guest.queue(1).PollUsed().has_value());
+}
+
+// Each look at it takes a while.
+class LookedAtClock final : public Clock {
+ public:
+  absl::Time Now() override { return absl::UnixEpoch(); }
+  absl::Duration Monotonic() override {
+    ++looks;
+    if (looked) looked();
+    now_ += absl::Microseconds(10);
+    return now_;
+  }
+
+  int looks = 0;
+  std::function<void()> looked;
+
+ private:
+  absl::Duration now_;
+};
+
+// A device that looks for requests, and a driver that was served once.
+class BlockLooksTest : public testing::Test {
+ protected:
+  BlockLooksTest() {
+    block_.LookFor(absl::Microseconds(32), clock_);
+    guest_.Start();
+    loop_.RunReady();
+  }
+
+  void Send() {
+    guest_.queue(0).Chain().Readable(HeaderBytes(BlockRequestType::kIn)).Writable(513).Send();
+  }
+  void Serve() {
+    Send();
+    guest_.Kick(0);
+    loop_.RunReady();
+  }
+
+  LookedAtClock clock_;
+  ManualLoop loop_;
+  FakeDisk fake_{kSectors * kBlockSector};
+  Block block_{loop_, {.sectors = kSectors, .queues = 1}, fake_.Maker()};
+  GuestDriver guest_{block_, {.features = kAllFeatures, .queue_memory = 2 << 20}};
+};
+
+TEST_F(BlockLooksTest, ADriverThatLooksByItselfNeedNotKick) {
+  guest_.queue(0).EnableSignals(false);
+  Serve();
+  ASSERT_EQ(clock_.looks, 0);  // It is not known yet that it does.
+  bool needs_kick = true;
+  clock_.looked = [&] {
+    if (clock_.looks != 3) return;
+    Send();
+    needs_kick = guest_.queue(0).NeedsKick();
+  };
+
+  Serve();
+
+  EXPECT_FALSE(needs_kick);
+  EXPECT_EQ(block_.stats().requests, 3u);
+}
+
+TEST_F(BlockLooksTest, LookingEndsAndKicksAreAskedForAgain) {
+  guest_.queue(0).EnableSignals(false);
+  Serve();
+
+  Serve();
+  Send();
+
+  EXPECT_EQ(clock_.looks, 5);
+  EXPECT_TRUE(guest_.queue(0).NeedsKick());
+  EXPECT_EQ(block_.stats().requests, 2u);
+}
+
+TEST_F(BlockLooksTest, LooksInVainBecomeRare) {
+  guest_.queue(0).EnableSignals(false);
+  Serve();
+
+  std::vector<int> looks;
+  for (int i = 0; i < 7; ++i) {
+    const int before = clock_.looks;
+    Serve();
+    looks.push_back(clock_.looks - before);
+  }
+
+  EXPECT_THAT(looks, ElementsAre(5, 0, 5, 0, 0, 0, 5));
+}
+
+TEST_F(BlockLooksTest, ADriverThatIsCalledIsNotWaitedFor) {
+  guest_.queue(0).EnableSignals(true);
+  Serve();
+  guest_.queue(0).EnableSignals(true);
+
+  Serve();
+
+  EXPECT_EQ(clock_.looks, 0);
 }
 
 }  // namespace

@@ -154,11 +154,10 @@ int DiskFile::Finish(Transfer& transfer) const {
   return *error;
 }
 
-int64_t DiskFile::ReadCached(const Transfer& transfer) const {
-  const absl::Span<const iovec> slices = transfer.slices();
+int64_t DiskFile::ReadCached(absl::Span<const iovec> slices, uint64_t offset) const {
   const ssize_t result = preadv2(fd_.get(), slices.data(), static_cast<int>(slices.size()),
-                                 static_cast<off_t>(transfer.offset()), RWF_NOWAIT | cache_flags_);
-  if (result > 0) Forget(transfer.offset(), static_cast<uint64_t>(result));
+                                 static_cast<off_t>(offset), RWF_NOWAIT | cache_flags_);
+  if (result > 0) Forget(offset, static_cast<uint64_t>(result));
   return result < 0 ? -errno : result;
 }
 

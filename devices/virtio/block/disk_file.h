@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "base/scoped_fd.h"
 #include "devices/virtio/block/block_io.h"
 #include "devices/virtio/block/transfer.h"
@@ -54,7 +55,7 @@ class DiskFile {
   [[nodiscard]] int WriteZeroes(uint64_t offset, uint64_t size, bool may_unmap) const;
 
   // What the page cache has, without waiting: bytes, or -errno.
-  [[nodiscard]] int64_t ReadCached(const Transfer& transfer) const;
+  [[nodiscard]] int64_t ReadCached(absl::Span<const iovec> slices, uint64_t offset) const;
 
  private:
   DiskFile(ScopedFd fd, uint64_t size, bool block_device, bool in_memory)

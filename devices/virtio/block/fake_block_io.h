@@ -72,7 +72,7 @@ class FakeBlockIo final : public BlockIo {
     std::erase(disk_.ios, this);
   }
 
-  void Add(BlockOperation operation) override {
+  void Add(BlockOperation&& operation) override {
     if (disk_.record) {
       BlockOperation seen = operation;
       seen.slices.clear();

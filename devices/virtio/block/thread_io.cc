@@ -1,6 +1,7 @@
 #include "devices/virtio/block/thread_io.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 
 #include <utility>
@@ -40,7 +41,7 @@ ThreadIo::~ThreadIo() {
   while (running_ > 0) finished_.Wait(mutex_);
 }
 
-void ThreadIo::Add(BlockOperation operation) {
+void ThreadIo::Add(BlockOperation&& operation) {
   ++in_flight_;
   if (ExecuteAtOnce(operation)) return;
   added_.push_back(std::move(operation));
@@ -57,19 +58,25 @@ bool ThreadIo::ExecuteAtOnce(BlockOperation& operation) {
 
 bool ThreadIo::ReadAtOnce(BlockOperation& operation) {
   const uint32_t token = operation.token;
-  Transfer transfer(std::move(operation));
-  const int64_t result = file_->ReadCached(transfer);
+  const int64_t result = file_->ReadCached(
+      absl::MakeConstSpan(operation.slices).subspan(0, IOV_MAX), operation.offset);
+  // Mostly.
+  if (result > 0 && static_cast<uint64_t>(result) == operation.size) {
+    at_once_.push_back({.token = token, .error = 0});
+    return true;
+  }
   // File systems that cannot tell would refuse each time.
   if (result == -EOPNOTSUPP || result == -ENOSYS || result == -EINVAL) read_at_once_ = false;
   // What is not an error of the disk for sure, the threads find out.
   if (result > 0) {
+    Transfer transfer(std::move(operation));
     const std::optional<int> error = transfer.Advance(result);
     if (error.has_value()) {
       at_once_.push_back({.token = token, .error = *error});
       return true;
     }
+    operation = std::move(transfer).TakeRest();
   }
-  operation = std::move(transfer).TakeRest();
   return false;
 }
 

@@ -26,7 +26,7 @@ class ThreadIo final : public BlockIo, private IoThreads::Client {
            std::shared_ptr<const EventFd> completed);
   ~ThreadIo() override;
 
-  void Add(BlockOperation operation) override;
+  void Add(BlockOperation&& operation) override;
   void Submit() override;
   void Reap(std::vector<BlockCompletion>& completions) override ABSL_LOCKS_EXCLUDED(mutex_);
   void Wait() override;

@@ -28,6 +28,12 @@ class Transfer {
   // REQUIRES: the operation reads or writes, and is not empty.
   explicit Transfer(BlockOperation operation) : operation_(std::move(operation)) {}
 
+  // Begins anew, with another operation.
+  void Start(BlockOperation&& operation) {
+    operation_ = std::move(operation);
+    next_ = 0;
+  }
+
   // What to transfer next, and where in the file.
   [[nodiscard]] absl::Span<const iovec> slices() const;
   [[nodiscard]] uint64_t offset() const { return operation_.offset; }

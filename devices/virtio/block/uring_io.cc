@@ -10,6 +10,12 @@
 #include "base/status.h"
 
 namespace touchstone {
+namespace {
+
+// A length of io_uring's has 32 bits, and no call transfers more than 2 GiB.
+constexpr size_t kLongestSingle = size_t{1} << 30;
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<UringIo>> UringIo::Create(std::shared_ptr<const DiskFile> file,
                                                          std::shared_ptr<IoThreads> threads,
@@ -51,7 +57,7 @@ UringIo::~UringIo() {
   io_uring_queue_exit(&ring_);
 }
 
-void UringIo::Add(BlockOperation operation) {
+void UringIo::Add(BlockOperation&& operation) {
   if (operation.kind == BlockOperation::Kind::kDiscard ||
       operation.kind == BlockOperation::Kind::kWriteZeroes) {
     return helper_.Add(std::move(operation));
@@ -60,7 +66,7 @@ void UringIo::Add(BlockOperation operation) {
   const uint32_t slot = free_.back();
   free_.pop_back();
   ++in_ring_;
-  transfers_[slot] = Transfer(std::move(operation));
+  transfers_[slot].Start(std::move(operation));
   Queue(slot);
 }
 
@@ -76,7 +82,16 @@ void UringIo::Queue(uint32_t slot) {
     const int durable = !transfer.is_read() && transfer.operation().durable ? RWF_DSYNC : 0;
     const int flags = durable | file_->cache_flags();
     const auto count = static_cast<unsigned>(slices.size());
-    if (transfer.is_read()) {
+    if (count == 1 && slices[0].iov_len <= kLongestSingle) {
+      // Spares the kernel the vector.
+      const auto size = static_cast<unsigned>(slices[0].iov_len);
+      if (transfer.is_read()) {
+        io_uring_prep_read(entry, 0, slices[0].iov_base, size, transfer.offset());
+      } else {
+        io_uring_prep_write(entry, 0, slices[0].iov_base, size, transfer.offset());
+      }
+      entry->rw_flags = flags;
+    } else if (transfer.is_read()) {
       io_uring_prep_readv2(entry, 0, slices.data(), count, transfer.offset(), flags);
     } else {
       io_uring_prep_writev2(entry, 0, slices.data(), count, transfer.offset(), flags);

@@ -33,7 +33,7 @@ class UringIo final : public BlockIo {
                                                          uint32_t depth);
   ~UringIo() override;
 
-  void Add(BlockOperation operation) override;
+  void Add(BlockOperation&& operation) override;
   void Submit() override;
   void Reap(std::vector<BlockCompletion>& completions) override;
   void Wait() override { helper_.Wait(); }

@@ -38,6 +38,8 @@ absl::Status QueueDevice::StartQueue(uint16_t index, VirtQueue queue) {
   CHECK(!running.queue.has_value());
   running.queue.emplace(std::move(queue));
   running.reported = false;
+  running.unheard = false;
+  running.flushed = 0;
   {
     MutexLock lock(signal_mutex_);
     kicks_[index] = running.queue->config().kick;
@@ -89,7 +91,14 @@ absl::Status QueueDevice::Restore(absl::string_view state) {
 
 void QueueDevice::Flush(uint16_t queue) {
   Running& running = running_[queue];
-  if (running.queue->NeedsSignal()) driver_.interrupt->SignalQueue(queue);
+  const uint64_t completed = running.queue->stats().completed;
+  const bool any = std::exchange(running.flushed, completed) != completed;
+  if (running.queue->NeedsSignal()) {
+    running.unheard = false;
+    driver_.interrupt->SignalQueue(queue);
+  } else if (any) {
+    running.unheard = true;
+  }
   if (!running.queue->broken() || running.reported) return;
   running.reported = true;
   LOG(kWarning, "virtio", "device %d, queue %d: %s", traits_.device_id, queue,

@@ -122,6 +122,10 @@ class QueueDevice : public VirtioDevice {
     return running_[index].queue.has_value() ? &*running_[index].queue : nullptr;
   }
 
+  // Whether the driver did not want to hear of the chains that came back last: it looks by itself.
+  // On the thread of the queue's loop.
+  [[nodiscard]] bool DriverPolls(uint16_t queue) const { return running_[queue].unheard; }
+
   // What Attach was given. For the loop while a queue runs.
   [[nodiscard]] const Driver& driver() const { return driver_; }
   [[nodiscard]] EventLoop& loop() { return loop_; }
@@ -132,6 +136,8 @@ class QueueDevice : public VirtioDevice {
     std::optional<VirtQueue> queue;
     Watch watch;
     bool reported = false;  // That the queue is broken.
+    bool unheard = false;
+    uint64_t flushed = 0;  // Chains that were completed when Flush was last called.
   };
 
   void Kicked(uint16_t index);
