@@ -2,18 +2,27 @@
 
 #include "devices/virtio/testing/direct_host.h"
 #include "devices/virtio/testing/pci_host.h"
+#include "devices/virtio/testing/vhost_user_host.h"
 
 namespace touchstone {
 
-BenchGuest::BenchGuest(VirtioDevice& device, ManualLoop& loop, bool pci,
+BenchGuest::BenchGuest(VirtioDevice& device, ManualLoop& loop, BenchHost host,
                        GuestDriver::Options options)
     : loop_(loop) {
   const GuestMemory memory =
-      GuestDriver::MemoryFor(device.max_queue_sizes().size(), options.queue_memory);
-  if (pci) {
-    host_ = std::make_unique<PciHost>(device, memory);
-  } else {
-    host_ = std::make_unique<DirectHost>(device, memory);
+      GuestDriver::MemoryFor(device.max_queue_sizes().size(), options.queue_memory,
+                             host == BenchHost::kVhostUser ? GuestMemory::Backing::kMemfd
+                                                           : GuestMemory::Backing::kAnonymous);
+  switch (host) {
+    case BenchHost::kDirect:
+      host_ = std::make_unique<DirectHost>(device, memory);
+      break;
+    case BenchHost::kPci:
+      host_ = std::make_unique<PciHost>(device, memory);
+      break;
+    case BenchHost::kVhostUser:
+      host_ = std::make_unique<VhostUserHost>(device, memory, loop);
+      break;
   }
   driver_ = std::make_unique<GuestDriver>(*host_, options);
   driver_->Start();

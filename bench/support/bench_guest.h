@@ -1,7 +1,7 @@
 // The guest of a device's benchmark: a driver with running queues, behind the host that the
-// benchmark's argument "pci" asks for.
+// benchmark's argument "host" asks for.
 //
-//   BenchGuest guest(device, loop, /*pci=*/state.range(0) != 0, {.features = kVirtioEventIndex});
+//   BenchGuest guest(device, loop, BenchHost{state.range(0)}, {.features = kVirtioEventIndex});
 //   guest.queue(0).Chain().Readable(frame).Send();
 //   CHECK(guest.Serve(0) == 1);
 //
@@ -20,9 +20,17 @@
 
 namespace touchstone {
 
+enum class BenchHost : int64_t {
+  kDirect = 0,
+  kPci = 1,
+  // Both ends in this process, on one thread: what the device's end has to do besides, without the
+  // change of processes.
+  kVhostUser = 2,
+};
+
 class BenchGuest {
  public:
-  BenchGuest(VirtioDevice& device, ManualLoop& loop, bool pci, GuestDriver::Options options);
+  BenchGuest(VirtioDevice& device, ManualLoop& loop, BenchHost host, GuestDriver::Options options);
 
   [[nodiscard]] DriverQueue& queue(uint16_t index) { return driver_->queue(index); }
 

@@ -1,5 +1,5 @@
-// Frames of the network device both ways: directly and over PCI, on a network that takes and gives
-// frames without system calls and without copying them.
+// Frames of the network device both ways: directly, over PCI and over vhost-user (bench_guest.h),
+// on a network that takes and gives frames without system calls and without copying them.
 
 #include <algorithm>
 #include <cstdint>
@@ -65,7 +65,7 @@ class EndlessBackend final : public NetBackend {
 };
 
 struct Rig {
-  explicit Rig(bool pci) : Rig(pci, std::make_unique<EndlessBackend>()) {}
+  explicit Rig(BenchHost host) : Rig(host, std::make_unique<EndlessBackend>()) {}
 
   ManualLoop loop;
   EndlessPort* port;
@@ -73,10 +73,10 @@ struct Rig {
   BenchGuest guest;
 
  private:
-  Rig(bool pci, std::unique_ptr<EndlessBackend> backend)
+  Rig(BenchHost host, std::unique_ptr<EndlessBackend> backend)
       : port(&backend->port(0)),
         device(std::move(backend), Net::Options{}, loop),
-        guest(device, loop, pci,
+        guest(device, loop, host,
               {.features = kNetMergeable | kVirtioEventIndex, .queue_memory = kQueueMemory}) {}
 };
 
@@ -85,9 +85,9 @@ void CountFrames(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * kBatch * state.range(1));
 }
 
-// Arguments: 1 over PCI, bytes of a frame with its header.
+// Arguments: the host, bytes of a frame with its header.
 void BM_GuestToHost(benchmark::State& state) {
-  Rig rig(state.range(0) != 0);
+  Rig rig(BenchHost{state.range(0)});
   const std::vector<uint8_t> frame(static_cast<size_t>(state.range(1)));
   for (auto _ : state) {
     for (int i = 0; i < kBatch; ++i) rig.guest.queue(kTransmit).Chain().Readable(frame).Send();
@@ -96,11 +96,11 @@ void BM_GuestToHost(benchmark::State& state) {
   CHECK(rig.port->sent == static_cast<uint64_t>(state.iterations()) * kBatch);
   CountFrames(state);
 }
-BENCHMARK(BM_GuestToHost)->ArgNames({"pci", "bytes"})->ArgsProduct({{0, 1}, {76, 1526, 65562}});
+BENCHMARK(BM_GuestToHost)->ArgNames({"host", "bytes"})->ArgsProduct({{0, 1, 2}, {76, 1526, 65562}});
 
 // A frame in a buffer.
 void BM_HostToGuest(benchmark::State& state) {
-  Rig rig(state.range(0) != 0);
+  Rig rig(BenchHost{state.range(0)});
   rig.port->frame_size = static_cast<size_t>(state.range(1));
   const auto room = static_cast<uint32_t>(state.range(1));
   for (auto _ : state) {
@@ -109,12 +109,12 @@ void BM_HostToGuest(benchmark::State& state) {
   }
   CountFrames(state);
 }
-BENCHMARK(BM_HostToGuest)->ArgNames({"pci", "bytes"})->ArgsProduct({{0, 1}, {76, 1526, 65562}});
+BENCHMARK(BM_HostToGuest)->ArgNames({"host", "bytes"})->ArgsProduct({{0, 1, 2}, {76, 1526, 65562}});
 
 // A frame of the largest size in mergeable buffers of 1526 bytes, as Linux gives them.
 void BM_HostToGuestMerged(benchmark::State& state) {
   constexpr int kBuffers = 43;
-  Rig rig(state.range(0) != 0);
+  Rig rig(BenchHost{state.range(0)});
   rig.port->frame_size = static_cast<size_t>(state.range(1));
   for (auto _ : state) {
     for (int i = 0; i < kBuffers; ++i) rig.guest.queue(kReceive).Chain().Writable(1526).Send();
@@ -123,7 +123,7 @@ void BM_HostToGuestMerged(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
   state.SetBytesProcessed(state.iterations() * state.range(1));
 }
-BENCHMARK(BM_HostToGuestMerged)->ArgNames({"pci", "bytes"})->ArgsProduct({{0, 1}, {65562}});
+BENCHMARK(BM_HostToGuestMerged)->ArgNames({"host", "bytes"})->ArgsProduct({{0, 1, 2}, {65562}});
 
 }  // namespace
 }  // namespace touchstone

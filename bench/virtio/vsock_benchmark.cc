@@ -1,5 +1,5 @@
-// Packets of the socket device both ways, and what a connection costs: directly and over PCI, with
-// a fake host that takes and gives bytes without system calls.
+// Packets of the socket device both ways, and what a connection costs: directly, over PCI and over
+// vhost-user, with a fake host that takes and gives bytes without system calls.
 
 #include <cstdint>
 #include <memory>
@@ -20,7 +20,7 @@ constexpr VsockConnection::Ports kPorts = {.host = 80, .guest = 1000};
 constexpr int kBatch = 32;
 
 struct Rig {
-  explicit Rig(bool pci)
+  explicit Rig(BenchHost kind)
       : device(loop, {.guest_cid = VsockBench::kGuestCid},
                [this](EventLoop& locking_loop) {
                  auto made = std::make_unique<FakeVsockHost>(locking_loop);
@@ -28,7 +28,7 @@ struct Rig {
                  return made;
                }),
         program(host->Listen(kPorts.host)),
-        guest(device, loop, pci, {.features = kVirtioEventIndex, .queue_memory = 4 << 20}) {}
+        guest(device, loop, kind, {.features = kVirtioEventIndex, .queue_memory = 4 << 20}) {}
 
   // Puts a packet of the guest into the ring.
   void Queue(const VsockHeader& header, absl::Span<const uint8_t> payload = {}) {
@@ -55,7 +55,7 @@ struct Rig {
 
 // The guest connects, hears that it is connected, and closes.
 void BM_Connection(benchmark::State& state) {
-  Rig rig(state.range(0) != 0);
+  Rig rig(BenchHost{state.range(0)});
   VsockHeader shutdown = VsockBench::Packet(VsockOp::kShutdown, kPorts);
   shutdown.flags = kVsockNothing;
   for (auto _ : state) {
@@ -67,11 +67,11 @@ void BM_Connection(benchmark::State& state) {
     rig.program.streams.clear();
   }
 }
-BENCHMARK(BM_Connection)->ArgName("pci")->Arg(0)->Arg(1);
+BENCHMARK(BM_Connection)->ArgName("host")->Arg(0)->Arg(1)->Arg(2);
 
-// Arguments: 1 over PCI, payload of a packet. Batches of kBatch packets.
+// Arguments: the host, payload of a packet. Batches of kBatch packets.
 void BM_GuestToHost(benchmark::State& state) {
-  Rig rig(state.range(0) != 0);
+  Rig rig(BenchHost{state.range(0)});
   const std::vector<uint8_t> payload(static_cast<size_t>(state.range(1)), 0x5A);
   rig.GiveBuffers(1, 4096);
   rig.Send(VsockBench::Packet(VsockOp::kRequest, kPorts));
@@ -91,10 +91,10 @@ void BM_GuestToHost(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * kBatch);
   state.SetBytesProcessed(state.iterations() * kBatch * state.range(1));
 }
-BENCHMARK(BM_GuestToHost)->ArgNames({"pci", "bytes"})->ArgsProduct({{0, 1}, {64, 4096, 65536}});
+BENCHMARK(BM_GuestToHost)->ArgNames({"host", "bytes"})->ArgsProduct({{0, 1, 2}, {64, 4096, 65536}});
 
 void BM_HostToGuest(benchmark::State& state) {
-  Rig rig(state.range(0) != 0);
+  Rig rig(BenchHost{state.range(0)});
   const auto size = static_cast<uint32_t>(state.range(1));
   rig.GiveBuffers(1, 4096);
   VsockHeader request = VsockBench::Packet(VsockOp::kRequest, kPorts);
@@ -120,7 +120,7 @@ void BM_HostToGuest(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * kBatch);
   state.SetBytesProcessed(state.iterations() * kBatch * state.range(1));
 }
-BENCHMARK(BM_HostToGuest)->ArgNames({"pci", "bytes"})->ArgsProduct({{0, 1}, {64, 4096, 65536}});
+BENCHMARK(BM_HostToGuest)->ArgNames({"host", "bytes"})->ArgsProduct({{0, 1, 2}, {64, 4096, 65536}});
 
 }  // namespace
 }  // namespace touchstone
