@@ -1,10 +1,13 @@
 #include "vmm/device/device_line.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/status.h"
 #include "vmm/config/command_line.h"
@@ -16,6 +19,40 @@
 
 namespace touchstone {
 namespace {
+
+// "A,B,...", of exactly so many parts, none of them empty.
+absl::StatusOr<std::vector<std::string>> Parts(absl::string_view option, const std::string& value,
+                                               size_t count) {
+  std::vector<std::string> parts = absl::StrSplit(value, ',');
+  const bool empty = std::find(parts.begin(), parts.end(), "") != parts.end();
+  if (parts.size() == count && !empty) return parts;
+  return absl::InvalidArgumentError(
+      absl::StrCat(option, ": ", Quote(value), " has not ", count, " parts with commas between"));
+}
+
+// crosvm's ways to say what a network device is; returns its socket.
+absl::StatusOr<std::string> ReadTap(const DeviceNetLine& line, NetConfig& net) {
+  if (line.has_tap_fd()) {
+    ASSIGN_OR_RETURN(const std::vector<std::string> parts, Parts("--tap-fd", line.tap_fd(), 2));
+    int32_t fd = -1;
+    if (!absl::SimpleAtoi(parts[1], &fd) || fd < 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--tap-fd: ", Quote(parts[1]), " is no descriptor"));
+    }
+    net.set_tap_fd(fd);
+    return parts[0];
+  }
+  if (line.has_tap_name()) {
+    ASSIGN_OR_RETURN(const std::vector<std::string> parts, Parts("--tap-name", line.tap_name(), 2));
+    net.set_tap_name(parts[1]);
+    return parts[0];
+  }
+  ASSIGN_OR_RETURN(const std::vector<std::string> parts, Parts("--device", line.device(), 4));
+  net.set_host_ip(parts[1]);
+  net.set_netmask(parts[2]);
+  net.set_mac(parts[3]);
+  return parts[0];
+}
 
 // One function for each type: what of the line is the device's own.
 
@@ -40,8 +77,27 @@ absl::Status ReadDevice(const DeviceBlockLine& line, DeviceLine& result) {
 }
 
 absl::Status ReadDevice(const DeviceNetLine& line, DeviceLine& result) {
-  if (!line.has_net()) return absl::InvalidArgumentError("--net is missing");
-  result.device = line.net();
+  const int said = line.has_net() + line.has_tap_fd() + line.has_tap_name() + line.has_device();
+  if (said == 0) return absl::InvalidArgumentError("--net is missing");
+  if (said > 1) {
+    return absl::InvalidArgumentError(
+        "one of --net, --tap-fd, --tap-name and --device, each device "
+        "has a process of its own");
+  }
+  if (line.has_net()) {
+    if (line.has_mrg_rxbuf()) {
+      return absl::InvalidArgumentError("--mrg-rxbuf is a key of --net where that is given");
+    }
+    result.device = line.net();
+    return absl::OkStatus();
+  }
+  if (result.socket_path.has_value()) {
+    return absl::InvalidArgumentError("the socket is given twice");
+  }
+  NetConfig net;
+  net.set_mrg_rxbuf(line.mrg_rxbuf());
+  ASSIGN_OR_RETURN(result.socket_path, ReadTap(line, net));
+  result.device = std::move(net);
   return absl::OkStatus();
 }
 
@@ -58,9 +114,12 @@ absl::Status ReadDevice(const DeviceVsockLine& line, DeviceLine& result) {
 
 absl::Status ReadDevice(const DeviceConsoleLine& line, DeviceLine& result) {
   std::vector<SerialConfig> ports(line.port().begin(), line.port().end());
-  if (line.has_output_file() || line.has_input_file()) {
+  if (line.has_output_file() || line.has_input_file() || line.syslog()) {
     if (!ports.empty()) {
-      return absl::InvalidArgumentError("--port excludes --output-file and --input-file");
+      return absl::InvalidArgumentError("--port excludes --output-file, --input-file and --syslog");
+    }
+    if (line.has_output_file() && line.syslog()) {
+      return absl::InvalidArgumentError("--syslog excludes --output-file");
     }
     SerialConfig& port = ports.emplace_back();
     port.set_hardware(SerialConfig::LEGACY_VIRTIO_CONSOLE);
@@ -68,6 +127,7 @@ absl::Status ReadDevice(const DeviceConsoleLine& line, DeviceLine& result) {
       port.set_type(SerialConfig::FILE);
       port.set_path(line.output_file());
     }
+    if (line.syslog()) port.set_type(SerialConfig::SYSLOG);
     if (line.has_input_file()) port.set_input(line.input_file());
   } else {
     if (ports.empty()) return absl::InvalidArgumentError("a port is missing: --port");
@@ -84,13 +144,13 @@ absl::StatusOr<DeviceLine> Parse(Arguments arguments) {
   std::vector<std::string> errors;
   CheckSchema(line, errors);
   if (!errors.empty()) return absl::InvalidArgumentError(errors[0]);
-  if (line.has_socket_path() == line.has_fd()) {
-    return absl::InvalidArgumentError("either --socket-path or --fd says where the monitor is");
-  }
   DeviceLine result;
   if (line.has_socket_path()) result.socket_path = line.socket_path();
   if (line.has_fd()) result.fd = line.fd();
   RETURN_IF_ERROR(ReadDevice(line, result));
+  if (result.socket_path.has_value() == result.fd.has_value()) {
+    return absl::InvalidArgumentError("either --socket-path or --fd says where the monitor is");
+  }
   return result;
 }
 

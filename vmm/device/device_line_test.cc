@@ -60,6 +60,40 @@ TEST(DeviceLineTest, Net) {
   EXPECT_THAT(ErrorOf({"net", "--fd=3"}), HasSubstr("--net is missing"));
 }
 
+// crosvm's spellings.
+TEST(DeviceLineTest, Taps) {
+  const auto net = [](std::vector<absl::string_view> arguments) {
+    arguments.insert(arguments.begin(), "net");
+    return ParseDeviceLine(arguments).value();
+  };
+  const DeviceLine fd = net({"--tap-fd", "/s,7", "--mrg-rxbuf"});
+  EXPECT_EQ(fd.socket_path, "/s");
+  EXPECT_EQ(std::get<NetConfig>(fd.device).tap_fd(), 7);
+  EXPECT_TRUE(std::get<NetConfig>(fd.device).mrg_rxbuf());
+  const DeviceLine name = net({"--tap-name=/s,tap0"});
+  EXPECT_EQ(std::get<NetConfig>(name.device).tap_name(), "tap0");
+  EXPECT_FALSE(std::get<NetConfig>(name.device).mrg_rxbuf());
+  const DeviceLine own = net({"--device", "/s,10.0.0.1,255.255.255.0,02:00:00:00:00:01"});
+  EXPECT_EQ(own.socket_path, "/s");
+  EXPECT_EQ(std::get<NetConfig>(own.device).host_ip(), "10.0.0.1");
+  EXPECT_EQ(std::get<NetConfig>(own.device).netmask(), "255.255.255.0");
+  EXPECT_EQ(std::get<NetConfig>(own.device).mac(), "02:00:00:00:00:01");
+
+  EXPECT_THAT(ErrorOf({"net", "--tap-fd=/s,x"}), HasSubstr("'x' is no descriptor"));
+  EXPECT_THAT(ErrorOf({"net", "--tap-fd=/s,1", "--fd=3"}), HasSubstr("either --socket-path"));
+  EXPECT_THAT(ErrorOf({"net", "--tap-name=/s,t", "--socket-path=/r"}), HasSubstr("twice"));
+  EXPECT_THAT(ErrorOf({"net", "--tap-fd=/s,1", "--tap-name=/r,t"}),
+              HasSubstr("process of its own"));
+  EXPECT_THAT(ErrorOf({"net", "--fd=3", "--net=tap-name=t", "--mrg-rxbuf"}), HasSubstr("key of"));
+}
+
+TEST(DeviceLineTest, TapsHaveAllParts) {
+  for (const absl::string_view value : {"/s", "/s,", ",tap0", "/s,tap0,tap1", ""}) {
+    EXPECT_NE(ErrorOf({"net", "--tap-name", value}), "") << value;
+  }
+  EXPECT_NE(ErrorOf({"net", "--device=/s,10.0.0.1,255.255.255.0"}), "");
+}
+
 TEST(DeviceLineTest, Vsock) {
   const DeviceLine line =
       ParseDeviceLine({"vsock", "--fd=3", "--cid=5", "--vhost-socket=/v"}).value();
@@ -89,6 +123,9 @@ TEST(DeviceLineTest, Console) {
   ASSERT_EQ(two.size(), 2u);
   EXPECT_EQ(two[1].hardware(), SerialConfig::VIRTIO_CONSOLE);
   EXPECT_EQ(two[1].name(), "b");
+  EXPECT_EQ(ports({"--syslog"})[0].type(), SerialConfig::SYSLOG);
+  EXPECT_THAT(ErrorOf({"console", "--fd=3", "--syslog", "--output-file=/o"}),
+              HasSubstr("--syslog excludes"));
   EXPECT_THAT(ErrorOf({"console", "--fd=3"}), HasSubstr("--port"));
   EXPECT_THAT(ErrorOf({"console", "--fd=3", "--port=type=sink", "--output-file=/o"}),
               HasSubstr("excludes"));
