@@ -194,7 +194,6 @@ absl::StatusOr<DeviceLine> ParseDeviceLine(Arguments arguments) {
 }
 
 std::string DeviceHelp(Arguments arguments) {
-  std::string help;
   for (const Type& type : kTypes) {
     if (arguments.empty() || arguments[0] != type.name) continue;
     return absl::StrCat("Usage: touchstone device ", type.name, " <options>\n\n",

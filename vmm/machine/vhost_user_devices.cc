@@ -154,15 +154,16 @@ absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenVhostUser(const VhostUserEntry
   const std::string& path = entry.config.socket();
   absl::StatusOr<ScopedFd> socket = Connect(path, timeout_ms);
   if (!socket.ok()) return Annotate(socket.status(), absl::StrCat(entry.option, ": socket="));
-  absl::StatusOr<std::unique_ptr<VirtioDevice>> device = VhostUserFrontend::Create(
-      *std::move(socket), loop,
-      {.device_id = kind->device_id,
-       .queue_sizes = std::vector<uint16_t>(kind->queues, QueueSize(entry.config)),
-       .ask_queue_count = true,
-       .config_size = kind->config_size,
-       .config = entry.tag.empty() ? std::vector<uint8_t>() : FsConfig(entry.tag),
-       .connect = Reconnect(path),
-       .replays = kind->replays});
+  VhostUserFrontend::Options options;
+  options.device_id = kind->device_id;
+  options.queue_sizes = std::vector<uint16_t>(kind->queues, QueueSize(entry.config));
+  options.ask_queue_count = true;
+  options.config_size = kind->config_size;
+  if (!entry.tag.empty()) options.config = FsConfig(entry.tag);
+  options.connect = Reconnect(path);
+  options.replays = kind->replays;
+  absl::StatusOr<std::unique_ptr<VirtioDevice>> device =
+      VhostUserFrontend::Create(*std::move(socket), loop, std::move(options));
   if (!device.ok()) {
     return Annotate(device.status(), absl::StrCat(entry.option, ": ", entry.config.socket()));
   }

@@ -110,11 +110,13 @@ absl::Status PackedInflight::Recover(uint32_t size,
   position_.used = used;
   position_.used_wrap = wrap == 1;
   std::vector<bool> seen(links_.size());
-  for (uint16_t entry = free_; entry < links_.size(); entry = links_[entry]) {
+  uint16_t entry = free_;
+  while (entry < links_.size()) {
     if (seen[entry]) return absl::InvalidArgumentError("the free entries are a loop");
     seen[entry] = true;
-    links_[entry] = window_.Load<uint16_t>(At(entry, kNext), kRelaxed);
     window_.Store<uint8_t>(At(entry, kInflight), 0, kInOrder);
+    links_[entry] = window_.Load<uint16_t>(At(entry, kNext), kRelaxed);
+    entry = links_[entry];
   }
   RETURN_IF_ERROR(ReadChains(size, std::move(seen)));
   window_.Store<uint16_t>(kFree, free_, kInOrder);

@@ -40,8 +40,9 @@ absl::StatusOr<PackedRing> PackedRing::Create(const GuestMemory& memory, const Q
   }
   absl::StatusOr<Descriptors> descriptors = Descriptors::Create(memory, layout.descriptors, size);
   if (!descriptors.ok()) return Annotate(descriptors.status(), "descriptor area");
-  ASSIGN_OR_RETURN(GuestWindow table, GuestWindow::Create(memory, layout.descriptors,
-                                                          size * kDescriptorSize, kDescriptorSize));
+  ASSIGN_OR_RETURN(GuestWindow table,
+                   GuestWindow::Create(memory, layout.descriptors, uint64_t{size} * kDescriptorSize,
+                                       kDescriptorSize));
   absl::StatusOr<GuestWindow> driver =
       GuestWindow::Create(memory, layout.driver, kEventSize, kEventSize);
   if (!driver.ok()) return Annotate(driver.status(), "driver area");

@@ -202,8 +202,8 @@ absl::Status VhostUserBackendRings::Attach() {
 
 absl::Status VhostUserBackendRings::AttachAnew() {
   std::vector<uint16_t> running;
-  for (uint16_t index = 0; index < rings_.size(); ++index) {
-    if (rings_[index].running) running.push_back(index);
+  for (size_t index = 0; index < rings_.size(); ++index) {
+    if (rings_[index].running) running.push_back(static_cast<uint16_t>(index));
   }
   for (const uint16_t index : running) RETURN_IF_ERROR(Stop(index));
   const absl::StatusOr<std::string> state = device_.Save();

@@ -212,7 +212,7 @@ absl::Status VhostUserFrontend::Attach(Driver driver) {
   }
   RETURN_IF_ERROR(CheckShareable(driver.memory));
   driver_ = std::move(driver);
-  const absl::Status status = Later(lost_ ? NoBackend() : TellDriver());
+  absl::Status status = Later(lost_ ? NoBackend() : TellDriver());
   if (!status.ok()) {
     driver_ = {};
     return status;
@@ -284,7 +284,7 @@ absl::Status VhostUserFrontend::StartQueue(uint16_t index, VirtQueue queue) {
   running.queue.emplace(std::move(queue));
   running.call_watch = loop_.OnReadable(running.call->fd(), [this, index] { Called(index); });
   running.error_watch = loop_.OnReadable(running.error->fd(), [this, index] { Failed(index); });
-  const absl::Status status = Later(lost_ ? NoBackend() : TellRing(index));
+  absl::Status status = Later(lost_ ? NoBackend() : TellRing(index));
   if (!status.ok()) {
     driver_.interrupt->WatchTrigger(index, {});
     running = {};
@@ -367,7 +367,8 @@ absl::StatusOr<QueuePosition> VhostUserFrontend::Stop(uint16_t index) {
 
 void VhostUserFrontend::Reset() {
   MutexLock lock(mutex_);
-  for (uint16_t index = 0; index < running_.size(); ++index) {
+  const auto queues = static_cast<uint16_t>(running_.size());
+  for (uint16_t index = 0; index < queues; ++index) {
     if (!running_[index].queue.has_value()) continue;
     if (absl::Status status = Stop(index).status(); !status.ok()) {
       LOG(kWarning, "vhost-user", "device %d, queue %d: %s", device_id_, index,
@@ -492,7 +493,8 @@ absl::Status VhostUserFrontend::TellAgain() {
     RETURN_IF_ERROR(TellConfig(start, absl::MakeConstSpan(written_).subspan(start, end - start)));
     start = end;
   }
-  for (uint16_t index = 0; index < running_.size(); ++index) {
+  const auto queues = static_cast<uint16_t>(running_.size());
+  for (uint16_t index = 0; index < queues; ++index) {
     if (!running_[index].queue.has_value()) continue;
     driver_.interrupt->WatchTrigger(index, {});
     RETURN_IF_ERROR(TellRing(index));
@@ -543,6 +545,7 @@ absl::StatusOr<std::string> VhostUserFrontend::Save() {
   std::array<char, 16 << 10> bytes;
   channel_->waiter().Begin();
   while (true) {
+    // NOLINTNEXTLINE(clang-analyzer-unix.BlockInCriticalSection): the pipe is non-blocking.
     const ssize_t count = read(pipe.get(), bytes.data(), bytes.size());
     if (count == 0) break;
     if (count > 0) {
