@@ -6,12 +6,22 @@
 
 #include <cstdint>
 
+#include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/file_provider.h"
 #include "base/status.h"
 
 namespace touchstone {
+namespace {
+
+FileProvider* g_provider = nullptr;
+
+}  // namespace
+
+void SetFileProvider(FileProvider* provider) { g_provider = provider; }
+FileProvider* GetFileProvider() { return g_provider; }
 
 void ScopedFd::Reset(int fd) {
   if (fd_ >= 0) close(fd_);
@@ -25,6 +35,10 @@ absl::StatusOr<ScopedFd> ScopedFd::Duplicate() const {
 }
 
 absl::StatusOr<ScopedFd> OpenFile(absl::string_view path, int flags, int mode) {
+  if (FileProvider* const provider = GetFileProvider(); provider != nullptr) {
+    absl::StatusOr<ScopedFd> provided = provider->Open(path, flags);
+    if (!absl::IsNotFound(provided.status())) return provided;
+  }
   absl::string_view number = path;
   int inherited;
   if (absl::ConsumePrefix(&number, "/proc/self/fd/") && absl::SimpleAtoi(number, &inherited) &&

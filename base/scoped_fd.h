@@ -43,7 +43,7 @@ class ScopedFd {
 
 // open(2) with O_CLOEXEC added. The path "/proc/self/fd/N" means the inherited descriptor N and
 // duplicates it instead of opening the file anew, so that flags, offset and sealed permissions are
-// those of the descriptor. Errors name the path.
+// those of the descriptor. A file provider (file_provider.h) comes first. Errors name the path.
 absl::StatusOr<ScopedFd> OpenFile(absl::string_view path, int flags, int mode = 0600);
 
 }  // namespace touchstone

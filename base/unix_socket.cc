@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/file_provider.h"
 #include "base/status.h"
 
 namespace touchstone {
@@ -61,6 +62,9 @@ absl::StatusOr<UnixPath> ReachUnixPath(absl::string_view path,
 }
 
 absl::StatusOr<ScopedFd> ConnectUnix(absl::string_view path, int type) {
+  if (FileProvider* const provider = GetFileProvider(); provider != nullptr) {
+    return provider->Connect(path, type);
+  }
   ASSIGN_OR_RETURN(const UnixPath reached,
                    ReachUnixPath(path, [path](int error) { return ConnectError(error, path); }));
   ScopedFd fd(socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));

@@ -57,6 +57,7 @@ RunConfig FirstByteConfig(const Console& console) {
   RunConfig config;
   config.set_kernel((runfiles == nullptr ? std::string() : std::string(runfiles) + "/touchstone/") +
                     "integration/guests/first_byte");
+  config.set_disable_sandbox(true);
   config.mutable_mem()->set_size(128);
   SerialConfig& com1 = *config.add_serial();
   com1.set_type(SerialConfig::FILE);

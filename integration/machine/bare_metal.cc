@@ -119,6 +119,7 @@ absl::StatusOr<BareMetalRun> RunBareMetal(const std::string& guest,
   }
   if (!options.flash.empty()) config.mutable_pflash()->set_path(options.flash);
   config.mutable_cpus()->set_num_cores(options.cpus);
+  config.set_disable_sandbox(true);
   config.mutable_mem()->set_size(options.memory_mib);
   if (!options.command_line.empty()) config.add_params(options.command_line);
   if (options.split_irqchip) config.set_split_irqchip(true);

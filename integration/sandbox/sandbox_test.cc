@@ -1,4 +1,4 @@
-// A Linux guest whose entropy device and disk are jailed processes.
+// A Linux guest whose devices are jailed processes.
 
 #include <dirent.h>
 #include <signal.h>
@@ -24,8 +24,8 @@
 namespace touchstone {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::SizeIs;
 
 std::string ReadAll(const std::string& path) {
   std::ifstream file(path);
@@ -43,17 +43,36 @@ std::map<std::string, std::string> StatusOf(pid_t pid) {
   return status;
 }
 
-// The jailed devices of a machine, in the order in which they were made.
-std::vector<pid_t> JailedDevices(pid_t parent) {
-  std::vector<pid_t> children;
+// The jailed devices of a machine by name.
+std::map<std::string, pid_t> JailedDevices(pid_t parent) {
+  std::map<std::string, pid_t> children;
   DIR* const processes = opendir("/proc");
   while (const dirent* entry = readdir(processes)) {
     pid_t pid = 0;
     if (!absl::SimpleAtoi(entry->d_name, &pid)) continue;
-    if (StatusOf(pid)["PPid"] == absl::StrCat(parent)) children.push_back(pid);
+    if (StatusOf(pid)["PPid"] != absl::StrCat(parent)) continue;
+    const std::vector<std::string> words =
+        absl::StrSplit(ReadAll(absl::StrCat("/proc/", pid, "/cmdline")), '\0');
+    children[words.size() > 2 ? words[2] : ""] = pid;
   }
   closedir(processes);
   return children;
+}
+
+std::vector<std::string> NamesOf(const std::map<std::string, pid_t>& devices) {
+  std::vector<std::string> names;
+  for (const auto& [name, pid] : devices) names.push_back(name);
+  return names;
+}
+
+std::string Lost(const std::string& name) {
+  return absl::StrCat("jail: a device is lost: ", name, " was killed by signal 9 (Killed)");
+}
+
+// Returns when the machine has noticed.
+void Kill(Vm& vm, const std::string& name, pid_t pid) {
+  kill(pid, SIGKILL);
+  for (int i = 0; i < 500 && !absl::StrContains(vm.errors(), Lost(name)); ++i) usleep(20000);
 }
 
 std::string MakeDisk() {
@@ -64,20 +83,28 @@ std::string MakeDisk() {
 
 constexpr char kReadRandom[] = "dd if=/dev/hwrng bs=512 count=4 2>/dev/null | wc -c";
 
+// All types, in jails by default. They die one after the other, and the guest goes on.
 TEST(SandboxTest, JailedDevicesServeAndDieAlone) {
   const std::string disk = MakeDisk();
-  std::unique_ptr<Vm> vm =
-      StartVirtioGuest({"--pivot-root=/var/empty", absl::StrCat("--block=path=", disk)});
-  ASSERT_TRUE(vm->AwaitReady(kBootLimit).ok());
-  const std::vector<pid_t> jailed = JailedDevices(vm->pid());
-  ASSERT_THAT(jailed, SizeIs(2));  // The disk, then the rng.
-  for (const pid_t pid : jailed) {
+  const std::string console = absl::StrCat(testing::TempDir(), "/console");
+  char folder[] = "/tmp/sandbox.XXXXXX";  // Short: the path of a socket.
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  std::unique_ptr<Vm> vm = StartVirtioGuest(
+      {absl::StrCat("--block=path=", disk),
+       absl::StrCat("--serial=type=file,path=", console, ",hardware=virtio-console"),
+       "--net=host-ip=10.8.1.1,netmask=255.255.255.0,mac=52:54:00:00:00:01",
+       absl::StrCat("--vsock=cid=42,socket=", folder, "/vsock")});
+  ASSERT_EQ(vm->AwaitReady(kBootLimit).status(), absl::OkStatus()) << vm->errors();
+  std::map<std::string, pid_t> jailed = JailedDevices(vm->pid());
+  ASSERT_THAT(NamesOf(jailed), ElementsAre("balloon", "block vda", "console",
+                                           testing::StartsWith("net "), "rng", "vsock"));
+  for (const auto& [name, pid] : jailed) {
     std::map<std::string, std::string> status = StatusOf(pid);
-    EXPECT_EQ(status["CapEff"], "0000000000000000");
-    EXPECT_EQ(status["CapBnd"], "0000000000000000");
-    EXPECT_EQ(status["NoNewPrivs"], "1");
-    EXPECT_EQ(status["Seccomp"], "2");
-    EXPECT_THAT(status["Uid"], HasSubstr("65534"));
+    EXPECT_EQ(status["CapEff"], "0000000000000000") << name;
+    EXPECT_EQ(status["CapBnd"], "0000000000000000") << name;
+    EXPECT_EQ(status["NoNewPrivs"], "1") << name;
+    EXPECT_EQ(status["Seccomp"], "2") << name;
+    EXPECT_THAT(status["Uid"], HasSubstr("65534")) << name;
   }
 
   EXPECT_EQ(Say(*vm, kReadRandom), "2048\n");
@@ -88,34 +115,46 @@ TEST(SandboxTest, JailedDevicesServeAndDieAlone) {
                 "dd if=/dev/vda bs=4k count=17 2>/dev/null | tr -d w | wc -c"),
             "4096\n");
   EXPECT_EQ(ReadAll(disk).substr(0, 65537), std::string(65536, 'w') + 'd');
+  EXPECT_EQ(Say(*vm, "echo hello > /dev/hvc0"), "");
+  EXPECT_EQ(Say(*vm,
+                "ip address add 10.8.1.2/24 dev eth0; ip link set eth0 up; "
+                "ping -q -A -c 5 10.8.1.1 | grep -o ' 0% packet loss'"),
+            " 0% packet loss\n");
 
-  // The entropy device dies; its guest and the disk go on.
-  EXPECT_EQ(kill(jailed[1], SIGKILL), 0);
-  EXPECT_EQ(Say(*vm, "dd if=/dev/vda bs=4k skip=64 count=64 2>/dev/null | wc -c"), "262144\n");
-  EXPECT_EQ(
-      Say(*vm,
-          "sleep 1; dd if=/dev/zero of=/dev/vda bs=4k count=1 conv=fsync 2>/dev/null; echo $?"),
-      "0\n");
-  EXPECT_THAT(vm->errors(),
-              HasSubstr("jail: a device is lost: rng was killed by signal 9 (Killed)"));
+  for (const std::string& name : {"rng", "balloon", "console", "vsock"}) {
+    Kill(*vm, name, jailed[name]);
+    EXPECT_THAT(vm->errors(), HasSubstr(Lost(name)));
+    jailed.erase(name);
+    EXPECT_EQ(Say(*vm, "dd if=/dev/zero of=/dev/vda bs=4k count=1 conv=fsync 2>/dev/null; echo $?"),
+              "0\n");
+  }
+  EXPECT_EQ(Say(*vm, "ping -q -A -c 5 10.8.1.1 | grep -o ' 0% packet loss'"), " 0% packet loss\n");
   EXPECT_EQ(ReadAll(disk).substr(0, 4096), std::string(4096, '\0'));
-
-  // No child outlives its machine.
+  EXPECT_EQ(ReadAll(console), "hello\r\n");
+  for (auto& [name, pid] : jailed) {
+    Kill(*vm, name, pid);
+    EXPECT_THAT(vm->errors(), HasSubstr(Lost(name)));
+  }
+  EXPECT_EQ(Say(*vm, "echo still here"), "still here\n");
   EXPECT_TRUE(vm->Stop(absl::Seconds(30)).ok());
-  EXPECT_EQ(kill(jailed[0], 0), -1);
+  EXPECT_EQ(rmdir(folder), 0);
 }
 
-TEST(SandboxTest, PoliciesComeFromADirectoryAndFailuresAreLogged) {
+TEST(SandboxTest, NoChildOutlivesItsMachineAndPoliciesComeFromADirectory) {
   const std::string directory = absl::StrCat(testing::TempDir(), "/policies");
   ASSERT_EQ(mkdir(directory.c_str(), 0755), 0);
   // Without the system call that it is there for.
   std::ofstream(absl::StrCat(directory, "/rng_device.policy"))
       << "read: 1\nopenat: return ENOENT\n";
-  std::unique_ptr<Vm> vm = StartVirtioGuest(
-      {absl::StrCat("--seccomp-policy-dir=", directory), "--seccomp-log-failures"});
+  std::unique_ptr<Vm> vm =
+      StartVirtioGuest({absl::StrCat("--seccomp-policy-dir=", directory), "--seccomp-log-failures",
+                        "--no-balloon", "--pivot-root=/var/empty"});
   ASSERT_TRUE(vm->AwaitReady(kBootLimit).ok());
-  ASSERT_THAT(JailedDevices(vm->pid()), SizeIs(1));
+  const std::map<std::string, pid_t> jailed = JailedDevices(vm->pid());
+  ASSERT_THAT(NamesOf(jailed), ElementsAre("rng"));
   EXPECT_EQ(Say(*vm, kReadRandom), "2048\n");
+  EXPECT_TRUE(vm->Stop(absl::Seconds(30)).ok());
+  EXPECT_EQ(kill(jailed.at("rng"), 0), -1);
 }
 
 }  // namespace

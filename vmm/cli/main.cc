@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
   LimitThreadStacks();
   const std::vector<absl::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   // At once: nothing is left to run when it returns.
-  if (arguments.size() == 1 && arguments[0] == touchstone::kJailedDeviceCommand) {
+  if (arguments.size() == 2 && arguments[0] == touchstone::kJailedDeviceCommand) {
     _exit(touchstone::RunJailedDevice());
   }
   return touchstone::Main(arguments,

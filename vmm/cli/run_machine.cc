@@ -141,6 +141,7 @@ absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
   ReleaseProgramPages();
   loop->Run();
   machine->Stop();
+  RETURN_IF_ERROR(machine->lifecycle().failure());
   const ExitCode code = CodeOf(*machine->lifecycle().end());
   if (debugger != nullptr) debugger->Ended(code);
   return code;

@@ -116,7 +116,7 @@ ControlResponse MachineControl::MakeRealtime() {
 }
 
 void MachineControl::SetBalloon(const ControlRequest& request, ControlServer::Reply reply) {
-  Balloon* const balloon = machine_.balloon();
+  BalloonHandle* const balloon = machine_.balloon();
   if (balloon == nullptr) return reply(ControlError(EOPNOTSUPP, std::string(kNoBalloon)));
   balloon->SetTarget(request.size());
   if (!request.wait()) return reply(ControlDone());
@@ -140,7 +140,7 @@ void MachineControl::SetBalloon(const ControlRequest& request, ControlServer::Re
 
 // crosvm.md 2.2, "balloon_stats shape", as it prints it: two blanks for each level.
 void MachineControl::SendBalloonStatistics(ControlServer::Reply reply) {
-  Balloon* const balloon = machine_.balloon();
+  BalloonHandle* const balloon = machine_.balloon();
   if (balloon == nullptr) return reply(ControlError(EOPNOTSUPP, std::string(kNoBalloon)));
   balloon->RequestStatistics(
       [balloon, reply = std::move(reply)](absl::optional<BalloonStatistics> statistics) mutable {

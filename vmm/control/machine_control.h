@@ -13,7 +13,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
 #include "base/event/event_loop.h"
-#include "devices/virtio/balloon/balloon.h"
+#include "devices/virtio/balloon/balloon_handle.h"
 #include "vmm/control/control.pb.h"
 #include "vmm/control/control_server.h"
 #include "vmm/machine/machine.h"

@@ -42,6 +42,7 @@ class MachineControlTest : public testing::Test {
     const std::vector<uint8_t> image = BuildBzImage({});
     EXPECT_EQ(write(kernel_.get(), image.data(), image.size()), static_cast<ssize_t>(image.size()));
     config_.set_kernel("/proc/self/fd/" + std::to_string(kernel_.get()));
+    config_.set_disable_sandbox(true);
     config_.mutable_mem()->set_size(64);
     config_.set_socket("/s");
     SerialConfig& com1 = *config_.add_serial();

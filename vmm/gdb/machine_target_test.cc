@@ -40,6 +40,7 @@ class MachineTargetTest : public testing::Test {
     EXPECT_EQ(write(kernel_.get(), image.data(), image.size()), static_cast<ssize_t>(image.size()));
     RunConfig config;
     config.set_kernel("/proc/self/fd/" + std::to_string(kernel_.get()));
+    config.set_disable_sandbox(true);
     config.mutable_mem()->set_size(64);
     config.mutable_cpus()->set_num_cores(2);
     config.add_serial()->set_type(SerialConfig::SINK);

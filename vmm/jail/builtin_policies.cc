@@ -57,11 +57,9 @@ clone: arg0 & CLONE_THREAD && arg0 in \
 clone3: return ENOSYS
 )";
 
-constexpr absl::string_view kDeviceBase = R"(
-ioctl: arg1 == FIONBIO || arg1 == FIONREAD || arg1 == FIOCLEX || arg1 == BLKGETSIZE64 || \
-    arg1 == BLKSSZGET; return ENOTTY
-tgkill: arg2 == SIGABRT || arg2 == SIGUSR1
-)";
+constexpr absl::string_view kDeviceBase = "tgkill: arg2 == SIGABRT || arg2 == SIGUSR1\n";
+constexpr absl::string_view kIoctl =
+    "ioctl: arg1 == FIONBIO || arg1 == FIONREAD || arg1 == FIOCLEX";
 
 // The machine's own threads hold the VM: its state, its interrupts and kicks, its memory slots.
 // What the kernel works on for it (vhost, tap) is started and stopped by them.
@@ -94,10 +92,14 @@ ioctl: arg1 == KVM_RUN || arg1 == KVM_IRQ_LINE || arg1 == KVM_SIGNAL_MSI || \
 // 34 is SIGRTMIN of libc, which brings a vCPU out of the guest.
 constexpr absl::string_view kKicks = "tgkill: arg2 == SIGABRT || arg2 == 34\n";
 
+// Whoever asks a jailed device first connects to it, or finds that it is dead.
+constexpr absl::string_view kFrontEnds =
+    "socketpair: arg0 == AF_UNIX\n{waitid, pidfd_send_signal}: 1\n";
+
 // Clients of the control socket and of gdb; children that end; real-time priority for vCPUs later
 // (make_rt).
 constexpr absl::string_view kMainThread = R"(
-{accept4, setsockopt, unlink, unlinkat, wait4, waitid, pidfd_send_signal}: 1
+{accept4, setsockopt, unlink, unlinkat, wait4}: 1
 {sched_setscheduler, sched_getscheduler, sched_get_priority_min, sched_get_priority_max}: 1
 pipe2: 1
 )";
@@ -105,15 +107,20 @@ pipe2: 1
 struct Words {
   absl::string_view name;
   absl::string_view text;
+  absl::string_view ioctls = "";  // What else is allowed of them.
 };
 
 constexpr Words kDevices[] = {
-    {"rng_device", ""},
+    {"balloon_device", "fallocate: arg1 == FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE\n"},
     {"block_device",
      "{preadv, pwritev, preadv2, pwritev2, pread64, pwrite64, fsync, fdatasync, fallocate}: 1\n"
-     "{io_uring_setup, io_uring_enter, io_uring_register, flock}: 1\n"},
-    {"serial_device", "{accept4, fsync, fdatasync}: 1\n"},
-    {"net_device", ""},
+     "{io_uring_setup, io_uring_enter, io_uring_register, flock, fadvise64}: 1\n",
+     " || arg1 == BLKGETSIZE64 || arg1 == BLKSSZGET"},
+    {"net_device", "setsockopt: arg1 == SOL_SOCKET && arg2 == SO_SNDBUF\n",
+     " || arg1 == TUNGETIFF || arg1 == TUNSETOFFLOAD || arg1 == TUNSETQUEUE"},
+    {"rng_device", ""},
+    {"serial_device", "", " || arg1 == TIOCGWINSZ"},
+    {"vsock_device", "accept4: 1\n"},
 };
 
 // Sanitizers look at themselves, and report through files.
@@ -139,12 +146,13 @@ absl::StatusOr<Policy> Parse(absl::string_view name, absl::string_view words) {
 
 absl::StatusOr<Policy> BuiltinPolicy(absl::string_view name) {
   if (name == kMainThreadPolicy) {
-    return Parse(name, absl::StrCat(kNewThreads, kMachineIoctls, kKicks, kMainThread));
+    return Parse(name, absl::StrCat(kNewThreads, kMachineIoctls, kKicks, kFrontEnds, kMainThread));
   }
-  if (name == kVcpuPolicy) return Parse(name, absl::StrCat(kMachineIoctls, kKicks));
+  if (name == kVcpuPolicy) return Parse(name, absl::StrCat(kMachineIoctls, kKicks, kFrontEnds));
   for (const Words& words : kDevices) {
     if (words.name != name) continue;
-    return Parse(name, absl::StrCat(kNewThreads, kDeviceBase, words.text));
+    return Parse(name, absl::StrCat(kNewThreads, kIoctl, words.ioctls, "; return ENOTTY\n",
+                                    kDeviceBase, words.text));
   }
   return absl::NotFoundError(absl::StrCat("there is no policy ", name));
 }

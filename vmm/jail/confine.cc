@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "vmm/jail/jail_report.h"
 #include "vmm/jail/violation.h"
 
@@ -95,13 +97,12 @@ void DropCapabilities() {
   Require(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "PR_SET_NO_NEW_PRIVS");
 }
 
-void LimitResources() {
-  const rlimit files = {.rlim_cur = kJailMaxFds, .rlim_max = kJailMaxFds};
-  rlimit old;
-  Require(getrlimit(RLIMIT_NOFILE, &old) == 0, "getrlimit");
-  if (old.rlim_max > files.rlim_max) {
-    Require(setrlimit(RLIMIT_NOFILE, &files) == 0, "setrlimit RLIMIT_NOFILE");
-  }
+void LimitResources(int max_fds) {
+  rlimit files;
+  Require(getrlimit(RLIMIT_NOFILE, &files) == 0, "getrlimit");
+  files.rlim_max = std::min<rlim_t>(files.rlim_max, static_cast<rlim_t>(max_fds));
+  files.rlim_cur = files.rlim_max;
+  Require(setrlimit(RLIMIT_NOFILE, &files) == 0, "setrlimit RLIMIT_NOFILE");
   const rlimit none = {.rlim_cur = 0, .rlim_max = 0};
   Require(setrlimit(RLIMIT_CORE, &none) == 0, "setrlimit RLIMIT_CORE");
 }
@@ -117,10 +118,10 @@ void BindToParent() {
 
 }  // namespace
 
-void ConfineOrDie(const Filter& filter) {
+void ConfineOrDie(const Filter& filter, int max_fds) {
   EnterRoot();
   DropCapabilities();
-  LimitResources();
+  LimitResources(max_fds);
   BindToParent();
   Require(HandleViolations(kJailReportFd), "sigaction SIGSYS");
   Require(InstallFilter(filter, FilterScope::kProcess), "seccomp");

@@ -5,7 +5,7 @@
 //   gone user             "nobody" of the host, unless a user namespace has seen to that
 //   capabilities     none, in all five sets, and no way to get any (securebits, no-new-privs)
 //   ptrace, dumps    not dumpable
-//   limits           kJailMaxFds descriptors, no core file
+//   limits           so many descriptors, no core file
 //   parent           dies when the thread that spawned it does
 //   system calls     `filter`; SIGSYS is answered by a report and death (violation.h)
 
@@ -20,9 +20,10 @@ namespace touchstone {
 inline constexpr int kJailMaxFds = 1024;
 
 // Confines the calling process and reports the outcome at kJailReportFd. Ends the process when a
-// step fails: half a jail is none.
+// step fails: half a jail is none. There are at most `max_fds` descriptors from then on, or as many
+// as the process was allowed.
 // REQUIRES: a child of Spawn() with one thread; no call before.
-void ConfineOrDie(const Filter& filter);
+void ConfineOrDie(const Filter& filter, int max_fds = kJailMaxFds);
 
 }  // namespace touchstone
 

@@ -1,5 +1,6 @@
 // What a jailed child tells its parent, as datagrams on descriptor kJailReportFd: that it is
-// confined, or which step of that failed; later, which system call it dies for.
+// confined, or which step of that failed; that it does its work; later, which system call it dies
+// for.
 //
 // Fixed in size and without pointers: a signal handler writes them, and the parent trusts nothing
 // in them but the layout.
@@ -21,6 +22,7 @@ struct JailReport {
     kConfined = 1,
     kFailed = 2,     // `step` with `number` as its errno.
     kViolation = 3,  // `number` is the system call.
+    kServing = 4,
   };
 
   Kind kind = Kind::kFailed;

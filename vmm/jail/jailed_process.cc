@@ -53,6 +53,7 @@ JailedProcess::JailedProcess(JailedProcess&& other) noexcept
       pidfd_(std::move(other.pidfd_)),
       keeper_(std::move(other.keeper_)),
       reports_(std::move(other.reports_)),
+      violation_(other.violation_),
       ended_(std::exchange(other.ended_, true)),
       end_(std::move(other.end_)) {}
 
@@ -63,17 +64,30 @@ JailedProcess::~JailedProcess() {
 }
 
 absl::Status JailedProcess::AwaitConfined(absl::Duration timeout) {
+  return Await(JailReport::Kind::kConfined, timeout);
+}
+
+absl::Status JailedProcess::AwaitServing(absl::Duration timeout) {
+  return Await(JailReport::Kind::kServing, timeout);
+}
+
+absl::Status JailedProcess::Await(JailReport::Kind kind, absl::Duration timeout) {
   const absl::Time deadline = absl::Now() + timeout;
   while (true) {
     const Received received = Receive(reports_.get());
     if (received.report.has_value()) {
-      if (received.report->kind == JailReport::Kind::kConfined) return absl::OkStatus();
+      if (received.report->kind == kind) return absl::OkStatus();
+      if (received.report->kind == JailReport::Kind::kViolation) {
+        violation_ = received.report->number;
+      }
+      if (received.report->kind != JailReport::Kind::kFailed) continue;
       return StepFailed(name_, *received.report);
     }
     if (received.hung_up) {
       Kill();
       absl::Status end = AwaitEnd();
-      if (absl::IsFailedPrecondition(end)) return end;  // It was not even started.
+      // It was not even started, or died of its policy.
+      if (absl::IsFailedPrecondition(end) || absl::IsPermissionDenied(end)) return end;
       return absl::AbortedError(absl::StrCat(
           "the jail of ", name_, " was not set up: ", end.ok() ? "it ended" : end.message()));
     }
@@ -119,12 +133,13 @@ absl::Status JailedProcess::AwaitEnd() {
                                            strsignal(end->value), ")"));
     return end_;
   }
-  // Reports before that of the system call were read already, unless nobody waited for them.
-  std::string call = "a system call";
   while (const std::optional<JailReport> report = Receive(reports_.get()).report) {
-    if (report->kind != JailReport::Kind::kViolation) continue;
-    call = absl::StrCat("system call ", SyscallName(report->number), " (", report->number, ")");
+    if (report->kind == JailReport::Kind::kViolation) violation_ = report->number;
   }
+  const std::string call =
+      violation_.has_value()
+          ? absl::StrCat("system call ", SyscallName(*violation_), " (", *violation_, ")")
+          : "a system call";
   end_ = absl::PermissionDeniedError(
       absl::StrCat(name_, " was killed: its policy does not allow ", call));
   return end_;

@@ -8,6 +8,8 @@
 #ifndef TOUCHSTONE_VMM_JAIL_JAILED_PROCESS_H_
 #define TOUCHSTONE_VMM_JAIL_JAILED_PROCESS_H_
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -16,6 +18,7 @@
 #include "base/fd_socket.h"
 #include "base/scoped_fd.h"
 #include "vmm/jail/child_end.h"
+#include "vmm/jail/jail_report.h"
 
 namespace touchstone {
 
@@ -38,6 +41,12 @@ class JailedProcess {
   // how the child died; DeadlineExceeded.
   absl::Status AwaitConfined(absl::Duration timeout);
 
+  // The same until it is confined and says that it does its work.
+  absl::Status AwaitServing(absl::Duration timeout);
+
+  // Readable when AwaitServing has something to say at once; until it said so.
+  [[nodiscard]] int reports() const { return reports_.get(); }
+
   // A descriptor that is readable once the child has ended.
   [[nodiscard]] int ended_fd() const { return keeper_.valid() ? keeper_.fd() : pidfd_.get(); }
 
@@ -51,12 +60,14 @@ class JailedProcess {
 
  private:
   absl::StatusOr<ChildEnd> Wait() const;
+  absl::Status Await(JailReport::Kind kind, absl::Duration timeout);
 
   std::string name_;
   // Either of them.
   ScopedFd pidfd_;
   FdSocket keeper_{ScopedFd()};
   ScopedFd reports_;
+  std::optional<int32_t> violation_;  // The system call that it was killed for, as it says.
   bool ended_ = false;
   absl::Status end_;
 };

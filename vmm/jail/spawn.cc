@@ -26,8 +26,9 @@
 namespace touchstone {
 namespace {
 
-constexpr uint64_t kNamespaces =
-    CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+// The child makes these itself: a network namespace takes longer than all else that the parent does
+// for a child.
+constexpr int kOwnNamespaces = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 
 constexpr unsigned int kNobody = 65534;
 
@@ -69,6 +70,7 @@ struct ChildPlan {
   // So that a parent that dies ends the wait.
   close(plan.go_parent);
   if (read(plan.go, &byte, 1) != 1) _exit(1);
+  if (unshare(kOwnNamespaces) != 0) Fail(plan.reports, "unshare of namespaces");
   if (plan.pivot_root != nullptr) {
     const int root = open_tree(AT_FDCWD, plan.pivot_root, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     if (root < 0) Fail(plan.reports, "--pivot-root: open_tree");
@@ -154,7 +156,7 @@ absl::StatusOr<SpawnedChild> SpawnChild(SpawnRequest request, int reports) {
   arguments.push_back(nullptr);
 
   int pidfd = -1;
-  CloneArguments clone = {.flags = CLONE_PIDFD | CLONE_NEWUSER | kNamespaces,
+  CloneArguments clone = {.flags = CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWPID,
                           .pidfd = reinterpret_cast<uintptr_t>(&pidfd),
                           .exit_signal = SIGCHLD};
   ChildPlan plan = {.user_namespace = true,

@@ -3,7 +3,8 @@
 //
 //   parent                                child
 //   clone3 into new namespaces  ───────►  waits
-//   writes its user and group map ─────►  takes the mount that becomes its root
+//   writes its user and group map ─────►  makes its other namespaces
+//                                         takes the mount that becomes its root
 //                                         becomes user 0 of its namespace, "nobody" outside
 //                                         applies the FdMap, executes the program
 //   JailedProcess::AwaitConfined  ◄─────  Confine()

@@ -252,9 +252,14 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
   if (config.has_pflash()) {
     RETURN_IF_ERROR(parts.platform->AddFlash(config.pflash(), parts.rom.total_size(), *parts.mmio));
   }
-  ASSIGN_OR_RETURN(parts.virtio,
-                   VirtioDevices::Create({.config = config, .host = host, .memory = parts.memory},
-                                         *parts.vm, *parts.interrupts));
+  ASSIGN_OR_RETURN(
+      parts.virtio,
+      VirtioDevices::Create({.config = config,
+                             .host = host,
+                             .memory = parts.memory,
+                             .failed = [lifecycle = parts.lifecycle.get()](
+                                           const absl::Status& why) { lifecycle->Fail(why); }},
+                            *parts.vm, *parts.interrupts));
   ASSIGN_OR_RETURN(parts.pci,
                    PciDevices::Create(config, layout, *parts.ports, *parts.mmio, *parts.interrupts,
                                       parts.virtio->functions(), *parts.lifecycle));

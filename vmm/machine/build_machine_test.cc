@@ -47,6 +47,7 @@ class BuildMachineTest : public testing::Test {
     const std::vector<uint8_t> image = BuildBzImage({});
     EXPECT_EQ(write(kernel_.get(), image.data(), image.size()), static_cast<ssize_t>(image.size()));
     config_.set_kernel("/proc/self/fd/" + std::to_string(kernel_.get()));
+    config_.set_disable_sandbox(true);
     config_.mutable_mem()->set_size(64);
     int ends[2];
     EXPECT_EQ(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);

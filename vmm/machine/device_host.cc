@@ -5,12 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <utility>
-
-#include "absl/status/status.h"
-#include "absl/time/time.h"
 #include "base/fd_socket.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "vmm/jail/fd_map.h"
 #include "vmm/jail/filter.h"
@@ -19,17 +14,6 @@
 
 namespace touchstone {
 namespace {
-
-// Far beyond what it takes on a machine that does nothing else.
-constexpr absl::Duration kPatience = absl::Seconds(20);
-
-// A child, and who waits for its end.
-struct WatchedProcess {
-  explicit WatchedProcess(JailedProcess child) : process(std::move(child)) {}
-
-  JailedProcess process;
-  Watch watch;
-};
 
 absl::StatusOr<ScopedFd> FileOf(const JailedDeviceConfig& config) {
   const std::string bytes = config.SerializeAsString();
@@ -43,46 +27,84 @@ absl::StatusOr<ScopedFd> FileOf(const JailedDeviceConfig& config) {
 
 }  // namespace
 
-bool DeviceHost::Wanted(const RunConfig& config) {
-  return !config.disable_sandbox() && (config.has_pivot_root() || config.has_seccomp_policy_dir() ||
-                                       config.seccomp_log_failures());
+int JailRequest::Give(ScopedFd fd) {
+  fds.push_back(std::move(fd));
+  return kJailedDeviceFd + static_cast<int>(fds.size()) - 1;
 }
 
-absl::StatusOr<DeviceHost::Hosted> DeviceHost::Host(Request request) const {
-  ASSIGN_OR_RETURN(const Filter filter, LoadFilter(options_.filters, request.policy));
-  request.config.set_filter(FilterBytes(filter));
-  ASSIGN_OR_RETURN(const ScopedFd file, FileOf(request.config));
-  ASSIGN_OR_RETURN(auto sockets, FdSocket::CreatePair(FdSocket::Kind::kStream));
+void JailRequest::GiveFile(const std::string& path, int access, ScopedFd fd) {
+  JailedFile& file = *config.add_files();
+  file.set_path(path);
+  file.set_access(access);
+  file.set_fd(Give(std::move(fd)));
+}
+
+absl::Status DeviceHost::SetFilter(const std::string& policy, JailedDeviceConfig& config) {
+  if (options_.filters.directory.empty() && !options_.filters.log_failures) {
+    config.set_policy(policy);
+    return absl::OkStatus();
+  }
+  const auto found = filters_.find(policy);
+  if (found != filters_.end()) {
+    config.set_filter(found->second);
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const Filter filter, LoadFilter(options_.filters, policy));
+  config.set_filter(filters_[policy] = FilterBytes(filter));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<void>> DeviceHost::Broker(const JailRequest& request,
+                                                         ScopedFd& socket) {
+  if (brokers_ == nullptr) {
+    ASSIGN_OR_RETURN(brokers_, LoopThread::Start("broker"));
+  }
+  ASSIGN_OR_RETURN(auto pair, FdSocket::CreatePair(FdSocket::Kind::kSeqPacket));
+  socket = std::move(pair.second).Release();
+  return std::make_shared<ConnectBroker>(std::move(pair.first), request.connects, brokers_->loop());
+}
+
+absl::StatusOr<DeviceHost::Launched> DeviceHost::Launch(const JailRequest& request) {
+  JailedDeviceConfig config = request.config;
+  RETURN_IF_ERROR(SetFilter(request.policy, config));
   FdMap fds;
+  for (int i = 0; i < 2; ++i) {
+    if (request.standard[i].valid()) fds.Set(i, request.standard[i].get());
+  }
   if (fcntl(STDERR_FILENO, F_GETFD) >= 0) fds.Set(STDERR_FILENO, STDERR_FILENO);
-  fds.Set(kJailedConfigFd, file.get());
-  fds.Set(kJailedSocketFd, sockets.second.fd());
   int number = kJailedDeviceFd;
   for (const ScopedFd& fd : request.fds) fds.Set(number++, fd.get());
-  ASSIGN_OR_RETURN(JailedProcess child,
-                   Spawn({.name = request.config.name(),
-                          .executable = options_.executable,
-                          .arguments = {"touchstone", std::string(kJailedDeviceCommand)},
-                          .fds = std::move(fds),
-                          .pivot_root = options_.pivot_root}));
-  sockets.second = FdSocket(ScopedFd());
-  RETURN_IF_ERROR(child.AwaitConfined(kPatience));
-  auto process = std::make_shared<WatchedProcess>(std::move(child));
-  absl::StatusOr<std::unique_ptr<VhostUserFrontend>> device = VhostUserFrontend::Create(
-      std::move(sockets.first).Release(), loop_, std::move(request.device));
-  if (!device.ok()) {
-    // A child that has gone says it better.
-    process->process.Kill();
-    const absl::Status end = process->process.AwaitEnd();
-    return Annotate(absl::IsPermissionDenied(end) ? end : device.status(),
-                    "the jailed device " + request.config.name());
+  std::shared_ptr<void> broker;
+  ScopedFd broker_socket;
+  if (!request.connects.empty()) {
+    ASSIGN_OR_RETURN(broker, Broker(request, broker_socket));
+    fds.Set(number, broker_socket.get());
+    config.set_broker_fd(number);
   }
-  process->watch = loop_.OnReadable(process->process.ended_fd(), [raw = process.get()] {
-    raw->watch = Watch();
-    const absl::Status end = raw->process.AwaitEnd();
-    LOG(kError, "jail", "a device is lost: %s", end.ok() ? "its process ended" : end.message());
-  });
-  return Hosted{.device = *std::move(device), .process = std::move(process)};
+  ASSIGN_OR_RETURN(const ScopedFd file, FileOf(config));
+  ASSIGN_OR_RETURN(auto sockets, FdSocket::CreatePair(FdSocket::Kind::kStream));
+  fds.Set(kJailedConfigFd, file.get());
+  fds.Set(kJailedSocketFd, sockets.second.fd());
+  ASSIGN_OR_RETURN(
+      JailedProcess child,
+      Spawn({.name = config.name(),
+             .executable = options_.executable,
+             .arguments = {"touchstone", std::string(kJailedDeviceCommand), config.name()},
+             .fds = std::move(fds),
+             .pivot_root = options_.pivot_root}));
+  return Launched{.process = std::move(child),
+                  .socket = std::move(sockets.first).Release(),
+                  .helper = std::move(broker)};
+}
+
+absl::StatusOr<std::unique_ptr<HostedDevice>> DeviceHost::Host(const JailRequest& request) {
+  ASSIGN_OR_RETURN(Launched launched, Launch(request));
+  return std::make_unique<HostedDevice>(
+      std::move(launched.process), std::move(launched.socket), loop_,
+      HostedDevice::Options{.shape = request.shape,
+                            .failed = options_.failed,
+                            .lingers = request.lingers,
+                            .helper = std::move(launched.helper)});
 }
 
 }  // namespace touchstone

@@ -1,32 +1,53 @@
-// Puts virtio devices into jailed processes of their own, and hands back what the machine takes for
-// the device: a vhost-user front end.
+// Puts virtio devices into jailed processes of their own.
 //
 //   DeviceHost ──spawns──► touchstone jailed-device (vmm/jail)
-//     VhostUserFrontend ◄──vhost-user──► VhostUserBackend, Rng
+//   HostedDevice, VhostUserFrontend ◄──vhost-user──► VhostUserBackend, Rng
 //
 // The guest's kicks and the device's interrupts go between the kernel and the child; this process
-// is not on the data path. When a child dies, the log says which and of what, the guest is told to
-// reset the device (NEEDS_RESET), and everything else goes on.
+// is not on the data path. What each type of device needs: jail_requests.h.
 //
-// Thread-compatible.
+// Thread-compatible. Host on the thread that outlives what is hosted: children die with it.
 
 #ifndef TOUCHSTONE_VMM_MACHINE_DEVICE_HOST_H_
 #define TOUCHSTONE_VMM_MACHINE_DEVICE_HOST_H_
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/event/event_loop.h"
+#include "base/event/loop_thread.h"
 #include "base/scoped_fd.h"
-#include "devices/virtio/core/virtio_device.h"
-#include "devices/virtio/vhost_user/frontend.h"
 #include "vmm/config/config.pb.h"
+#include "vmm/jail/connect_broker.h"
 #include "vmm/jail/filter_source.h"
+#include "vmm/jail/jailed_process.h"
+#include "vmm/machine/hosted_device.h"
 #include "vmm/machine/jailed_device.pb.h"
 
 namespace touchstone {
+
+// A device to be jailed: all that its process gets.
+struct JailRequest {
+  std::string policy;         // As for LoadFilter.
+  JailedDeviceConfig config;  // Without its filter.
+  HostedDevice::Shape shape;
+  bool lingers = false;  // As HostedDevice::Options.
+  // The child's descriptors: standard input, output; from kJailedDeviceFd on.
+  ScopedFd standard[2];
+  std::vector<ScopedFd> fds;
+  std::vector<ConnectTarget> connects;  // The sockets that it may connect to.
+
+  // The number that `fd` will have there.
+  int Give(ScopedFd fd);
+  // There, OpenFile(path) with this access mode is `fd`.
+  void GiveFile(const std::string& path, int access, ScopedFd fd);
+};
 
 class DeviceHost {
  public:
@@ -34,36 +55,42 @@ class DeviceHost {
     FilterSource filters;
     std::string pivot_root;                     // Empty: an empty file system.
     std::string executable = "/proc/self/exe";  // Has the sub-command kJailedDeviceCommand.
+    // As HostedDevice::Options.
+    std::function<void(const absl::Status& why)> failed;
   };
 
-  struct Request {
-    std::string policy;         // As for LoadFilter.
-    JailedDeviceConfig config;  // Without its filter.
-    // The device's descriptors: the first is kJailedDeviceFd in the child.
-    std::vector<ScopedFd> fds;
-    VhostUserFrontend::Options device;
+  // A process of a device that has been started, and the socket that it serves vhost-user at.
+  struct Launched {
+    JailedProcess process;
+    ScopedFd socket;
+    std::shared_ptr<void> helper;  // Outlives the process.
   };
 
-  struct Hosted {
-    std::unique_ptr<VirtioDevice> device;
-    // Kills the child when it goes, and speaks of its death. Destroyed on the loop's thread, or
-    // while the loop does not run.
-    std::shared_ptr<void> process;
-  };
+  // Whether devices of this configuration are jailed: unless --disable-sandbox says otherwise
+  // (crosvm.md 2.2 and 8).
+  static bool Wanted(const RunConfig& config) { return !config.disable_sandbox(); }
 
-  // Whether devices of this configuration are jailed: by --pivot-root, --seccomp-policy-dir or
-  // --seccomp-log-failures, unless --disable-sandbox is there (crosvm.md 2.2).
-  static bool Wanted(const RunConfig& config);
-
-  // The loop is borrowed, and outlives what is hosted.
+  // The loop is borrowed, and outlives what is hosted, as this does.
   DeviceHost(EventLoop& loop, Options options) : loop_(loop), options_(std::move(options)) {}
 
-  // Returns when the device answers. Errors say which step failed.
-  [[nodiscard]] absl::StatusOr<Hosted> Host(Request request) const;
+  // Starts a process, as often as wanted with the same request. Does not wait for it. Errors say
+  // what the host refuses.
+  [[nodiscard]] absl::StatusOr<Launched> Launch(const JailRequest& request);
+
+  // Launches, and takes the device from there.
+  [[nodiscard]] absl::StatusOr<std::unique_ptr<HostedDevice>> Host(const JailRequest& request);
 
  private:
+  // A built-in policy the child compiles itself, as others do theirs at the same time.
+  absl::Status SetFilter(const std::string& policy, JailedDeviceConfig& config);
+  // Its child's end goes to `socket`.
+  absl::StatusOr<std::shared_ptr<void>> Broker(const JailRequest& request, ScopedFd& socket);
+
   EventLoop& loop_;
   const Options options_;
+  std::map<std::string, std::string> filters_;
+  // Where brokers work: nobody there waits for a child.
+  std::unique_ptr<LoopThread> brokers_;
 };
 
 }  // namespace touchstone

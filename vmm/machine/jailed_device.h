@@ -9,7 +9,7 @@
 
 namespace touchstone {
 
-// The sub-command, which is not for people.
+// The sub-command, which is not for people. Its operand is the device's name, for ps.
 inline constexpr absl::string_view kJailedDeviceCommand = "jailed-device";
 
 // Its descriptors: a JailedDeviceConfig, the vhost-user socket, what the device needs.

@@ -17,6 +17,19 @@ void Lifecycle::End(EndOfRun reason) {
   on_end();
 }
 
+void Lifecycle::Fail(const absl::Status& why) {
+  {
+    MutexLock lock(mutex_);
+    if (failure_.ok()) failure_ = why;
+  }
+  End(EndOfRun::kCrash);
+}
+
+absl::Status Lifecycle::failure() const {
+  MutexLock lock(mutex_);
+  return failure_;
+}
+
 void Lifecycle::NotePanic() {
   MutexLock lock(mutex_);
   panicked_ = true;

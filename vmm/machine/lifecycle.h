@@ -7,6 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "base/mutex.h"
 
 namespace touchstone {
@@ -29,6 +30,10 @@ class Lifecycle {
   // Ends the run for this reason, unless it has ended already.
   void End(EndOfRun reason);
 
+  // The machine itself cannot go on: ends the run as a kCrash, and keeps the first of these.
+  void Fail(const absl::Status& why);
+  [[nodiscard]] absl::Status failure() const;
+
   // The guest's kernel panicked. It goes on (to write a dump, to reset); the next end of the run is
   // a kPanic then, except a kStopped.
   void NotePanic();
@@ -40,6 +45,7 @@ class Lifecycle {
   mutable Mutex mutex_;
   absl::AnyInvocable<void()> on_end_ ABSL_GUARDED_BY(mutex_);
   std::optional<EndOfRun> end_ ABSL_GUARDED_BY(mutex_);
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   bool panicked_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -68,5 +68,17 @@ TEST(LifecycleTest, ManyThreadsEndItOnce) {
   EXPECT_EQ(calls, 1);
 }
 
+TEST(LifecycleTest, TheFirstFailureIsKept) {
+  int ends = 0;
+  Lifecycle lifecycle([&ends] { ++ends; });
+  EXPECT_EQ(lifecycle.failure(), absl::OkStatus());
+  lifecycle.Fail(absl::AbortedError("first"));
+  lifecycle.Fail(absl::AbortedError("second"));
+
+  EXPECT_EQ(lifecycle.failure(), absl::AbortedError("first"));
+  EXPECT_EQ(lifecycle.end(), EndOfRun::kCrash);
+  EXPECT_EQ(ends, 1);
+}
+
 }  // namespace
 }  // namespace touchstone

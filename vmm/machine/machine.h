@@ -95,7 +95,7 @@ class Machine {
   [[nodiscard]] PlatformDevices& platform() { return *parts_.platform; }
   [[nodiscard]] PciRoot& pci() { return parts_.pci->root(); }
   // Null when there is none.
-  [[nodiscard]] Balloon* balloon() { return parts_.virtio->balloon(); }
+  [[nodiscard]] BalloonHandle* balloon() { return parts_.virtio->balloon(); }
   // What the vCPUs' exits go to.
   [[nodiscard]] Bus& ports() { return *parts_.ports; }
   [[nodiscard]] Bus& mmio() { return *parts_.mmio; }

@@ -53,6 +53,7 @@ class RegisterSweepTest : public testing::Test {
     EXPECT_NE(mkdtemp(folder_), nullptr);
     RunConfig config;
     config.set_kernel("/proc/self/fd/" + std::to_string(kernel_.get()));
+    config.set_disable_sandbox(true);
     config.mutable_mem()->set_size(64);
     for (const auto hardware :
          {SerialConfig::SERIAL, SerialConfig::DEBUGCON, SerialConfig::VIRTIO_CONSOLE,

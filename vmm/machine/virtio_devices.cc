@@ -1,16 +1,20 @@
 #include "vmm/machine/virtio_devices.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "base/fd_socket.h"
 #include "base/memory/memory_control.h"
-#include "base/scoped_fd.h"
 #include "base/status.h"
+#include "base/terminal.h"
 #include "devices/virtio/balloon/balloon.h"
 #include "devices/virtio/balloon/balloon_control.h"
+#include "devices/virtio/balloon/balloon_link.h"
 #include "devices/virtio/block/block_config.h"
 #include "devices/virtio/block/block_format.h"
 #include "devices/virtio/block/block_open.h"
@@ -18,7 +22,7 @@
 #include "devices/virtio/net/net_open.h"
 #include "devices/virtio/rng/rng.h"
 #include "devices/virtio/vsock/vsock_open.h"
-#include "vmm/machine/jailed_device.h"
+#include "vmm/machine/jail_requests.h"
 #include "vmm/machine/vhost_user_devices.h"
 
 namespace touchstone {
@@ -39,12 +43,36 @@ absl::Status SetAddress(const Config& config, const char* option, VirtioPart& pa
   return absl::OkStatus();
 }
 
+// Puts the device of `part` into its jail.
+absl::Status Jail(const VirtioSurroundings& machine, JailRequest request, VirtioPart& part) {
+  request.config.set_name(part.name);
+  ASSIGN_OR_RETURN(std::unique_ptr<HostedDevice> device, machine.device_host->Host(request));
+  part.hosted = device.get();
+  part.device = std::move(device);
+  return absl::OkStatus();
+}
+
+// A jailed console may not: the terminal is the main process's.
+absl::Status EnterRawTerminal(absl::Span<const SerialConfig> entries, VirtioPart& part) {
+  if (!absl::c_any_of(entries, [](const SerialConfig& entry) { return entry.stdin(); })) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(RawTerminal raw, RawTerminal::Enter(STDIN_FILENO));
+  part.helper = std::make_shared<RawTerminal>(std::move(raw));
+  return absl::OkStatus();
+}
+
 // --serial: the virtio-console entries are one device, each legacy-virtio-console is one.
 absl::Status AddConsoles(const VirtioSurroundings& machine, Parts& parts) {
   const auto add = [&](absl::Span<const SerialConfig> entries, std::string name) -> absl::Status {
-    ASSIGN_OR_RETURN(std::unique_ptr<VirtioDevice> device,
-                     OpenConsole(entries, *machine.host.loop, *machine.host.clock));
-    VirtioPart part = {.name = std::move(name), .device = std::move(device)};
+    VirtioPart part = {.name = std::move(name)};
+    if (machine.device_host != nullptr) {
+      ASSIGN_OR_RETURN(JailRequest request, ConsoleJail(entries));
+      RETURN_IF_ERROR(Jail(machine, std::move(request), part));
+      RETURN_IF_ERROR(EnterRawTerminal(entries, part));
+    } else {
+      ASSIGN_OR_RETURN(part.device, OpenConsole(entries, *machine.host.loop, *machine.host.clock));
+    }
     for (const SerialConfig& entry : entries) {
       RETURN_IF_ERROR(SetAddress(entry, "--serial", part));
     }
@@ -65,34 +93,6 @@ absl::Status AddConsoles(const VirtioSurroundings& machine, Parts& parts) {
   return absl::OkStatus();
 }
 
-// Puts the device of `part` into its jail.
-absl::Status Jail(const VirtioSurroundings& machine, DeviceHost::Request request,
-                  VirtioPart& part) {
-  request.config.set_name(part.name);
-  ASSIGN_OR_RETURN(DeviceHost::Hosted hosted, machine.device_host->Host(std::move(request)));
-  part.device = std::move(hosted.device);
-  part.helper = std::move(hosted.process);
-  return absl::OkStatus();
-}
-
-absl::Status JailBlock(const VirtioSurroundings& machine, const BlockConfig& config,
-                       uint32_t queues, VirtioPart& part) {
-  DeviceHost::Request request = {
-      .policy = "block_device",
-      .device = {.device_id = Block::kDeviceId,
-                 .queue_sizes = std::vector<uint16_t>(kBlockQueues, Block::kQueueSize),
-                 .config_size = sizeof(BlockConfigSpace)}};
-  ASSIGN_OR_RETURN(ScopedFd file, OpenBlockFile(config));
-  request.fds.push_back(std::move(file));
-  JailedBlockConfig& block = *request.config.mutable_block();
-  *block.mutable_block() = config;
-  block.mutable_block()->set_path(absl::StrCat("/proc/self/fd/", kJailedDeviceFd));
-  block.set_async_executor(machine.config.async_executor());
-  block.set_more_threads(config.multiple_workers() ? queues - 1 : 0);
-  return Annotate(Jail(machine, std::move(request), part),
-                  absl::StrCat("--block path=", config.path()));
-}
-
 // --block: each disk has a thread, or with multiple-workers one for each queue that the guest will
 // use, as Linux uses no more of them than it has CPUs.
 absl::Status AddBlocks(const VirtioSurroundings& machine, Parts& parts) {
@@ -104,7 +104,9 @@ absl::Status AddBlocks(const VirtioSurroundings& machine, Parts& parts) {
     RETURN_IF_ERROR(SetAddress(config, "--block", part));
     if (config.has_bootindex()) part.boot_index = config.bootindex();
     if (machine.device_host != nullptr) {
-      RETURN_IF_ERROR(JailBlock(machine, config, queues, part));
+      ASSIGN_OR_RETURN(JailRequest request, BlockJail(config, machine.config.async_executor(),
+                                                      config.multiple_workers() ? queues : 1));
+      RETURN_IF_ERROR(Jail(machine, std::move(request), part));
       parts.push_back(std::move(part));
       continue;
     }
@@ -127,11 +129,7 @@ absl::Status AddRng(const VirtioSurroundings& machine, Parts& parts) {
   if (machine.config.no_rng()) return absl::OkStatus();
   VirtioPart part = {.name = "rng"};
   if (machine.device_host != nullptr) {
-    DeviceHost::Request request = {
-        .policy = "rng_device",
-        .device = {.device_id = Rng::kDeviceId, .queue_sizes = {Rng::kQueueSize}}};
-    request.config.mutable_rng();
-    RETURN_IF_ERROR(Jail(machine, std::move(request), part));
+    RETURN_IF_ERROR(Jail(machine, RngJail(), part));
   } else {
     part.device = std::make_unique<Rng>(*machine.host.loop);
   }
@@ -139,53 +137,88 @@ absl::Status AddRng(const VirtioSurroundings& machine, Parts& parts) {
   return absl::OkStatus();
 }
 
+// Destroyed from the last member to the first.
+struct BalloonHelper {
+  std::unique_ptr<RemoteBalloon> remote;
+  std::unique_ptr<BalloonControl> control;
+};
+
 absl::Status AddBalloon(const VirtioSurroundings& machine, Parts& parts) {
   const RunConfig& config = machine.config;
   if (config.no_balloon()) return absl::OkStatus();
   const uint64_t size = machine.memory.total_size();
   const uint64_t wanted = config.has_init_mem() ? config.init_mem() << 20 : size;
-  auto balloon =
-      std::make_unique<Balloon>(*machine.host.loop,
-                                Balloon::Options{.memory_size = size,
-                                                 .target = size - std::min(size, wanted),
-                                                 .strict = config.strict_balloon(),
-                                                 .page_reporting = config.balloon_page_reporting()},
-                                std::make_unique<GuestMemoryControl>(machine.memory));
+  const Balloon::Options options = {.memory_size = size,
+                                    .target = size - std::min(size, wanted),
+                                    .strict = config.strict_balloon(),
+                                    .page_reporting = config.balloon_page_reporting()};
+  EventLoop& loop = *machine.host.loop;
   VirtioPart part = {.name = "balloon"};
+  auto helper = std::make_shared<BalloonHelper>();
+  if (machine.device_host != nullptr) {
+    ASSIGN_OR_RETURN(auto request, BalloonJail(options));
+    RETURN_IF_ERROR(Jail(machine, std::move(request.first), part));
+    helper->remote =
+        std::make_unique<RemoteBalloon>(std::move(request.second), loop, size, options.target);
+    part.balloon = helper->remote.get();
+  } else {
+    auto balloon = std::make_unique<Balloon>(loop, options,
+                                             std::make_unique<GuestMemoryControl>(machine.memory));
+    part.balloon = balloon.get();
+    part.device = std::move(balloon);
+  }
   if (config.has_balloon_control()) {
     absl::StatusOr<std::unique_ptr<BalloonControl>> control =
-        BalloonControl::Connect(config.balloon_control(), *machine.host.loop, *balloon);
+        BalloonControl::Connect(config.balloon_control(), loop, *part.balloon);
     if (!control.ok()) return Annotate(control.status(), "--balloon-control");
-    part.helper = *std::move(control);
+    helper->control = *std::move(control);
   }
-  part.balloon = balloon.get();
-  part.device = std::move(balloon);
+  part.helper = std::move(helper);
   parts.push_back(std::move(part));
   return absl::OkStatus();
 }
 
-// --net: each moves its frames on a thread of its own.
+// --net: each moves its frames on a thread of its own, if not in a process of its own. With
+// vhost-net the kernel works on the queues in the memory of this process, so the device stays here.
 absl::Status AddNets(const VirtioSurroundings& machine, Parts& parts) {
+  const uint32_t vcpus = machine.config.cpus().num_cores();
   for (const NetConfig& net : machine.config.net()) {
     VirtioPart part = {.name = absl::StrCat("net ", parts.size())};
     RETURN_IF_ERROR(SetAddress(net, "--net", part));
-    ASSIGN_OR_RETURN(part.thread, LoopThread::Start("net"));
-    absl::StatusOr<std::unique_ptr<VirtioDevice>> device =
-        OpenNet(net, machine.config.cpus().num_cores(), part.thread->loop());
-    if (!device.ok()) return Annotate(device.status(), "--net");
-    part.device = *std::move(device);
+    if (machine.device_host != nullptr && !IsVhostNet(net)) {
+      absl::StatusOr<JailRequest> request = NetJail(net, vcpus);
+      if (!request.ok()) return Annotate(request.status(), "--net");
+      RETURN_IF_ERROR(Jail(machine, *std::move(request), part));
+    } else {
+      ASSIGN_OR_RETURN(part.thread, LoopThread::Start("net"));
+      absl::StatusOr<std::unique_ptr<VirtioDevice>> device =
+          OpenNet(net, vcpus, part.thread->loop());
+      if (!device.ok()) return Annotate(device.status(), "--net");
+      part.device = *std::move(device);
+    }
     parts.push_back(std::move(part));
   }
   return absl::OkStatus();
 }
 
+// --vsock: with the kernel's (vhost) as --net.
 absl::Status AddVsock(const VirtioSurroundings& machine, Parts& parts) {
   if (!machine.config.has_vsock()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(std::unique_ptr<LoopThread> thread, LoopThread::Start("vsock"));
-  absl::StatusOr<std::unique_ptr<VirtioDevice>> device =
-      OpenVsock(machine.config.vsock(), thread->loop());
-  if (!device.ok()) return Annotate(device.status(), "--vsock");
-  parts.push_back({.name = "vsock", .device = *std::move(device), .thread = std::move(thread)});
+  const VsockConfig& config = machine.config.vsock();
+  VirtioPart part = {.name = "vsock"};
+  if (machine.device_host != nullptr && config.has_socket()) {
+    absl::StatusOr<FdListener> listener = ListenForVsock(config);
+    if (!listener.ok()) return Annotate(listener.status(), "--vsock");
+    ASSIGN_OR_RETURN(JailRequest request, VsockJail(config, *listener));
+    RETURN_IF_ERROR(Jail(machine, std::move(request), part));
+    part.helper = std::make_shared<FdListener>(*std::move(listener));
+  } else {
+    ASSIGN_OR_RETURN(part.thread, LoopThread::Start("vsock"));
+    absl::StatusOr<std::unique_ptr<VirtioDevice>> device = OpenVsock(config, part.thread->loop());
+    if (!device.ok()) return Annotate(device.status(), "--vsock");
+    part.device = *std::move(device);
+  }
+  parts.push_back(std::move(part));
   return absl::OkStatus();
 }
 
@@ -215,14 +248,18 @@ absl::StatusOr<std::unique_ptr<VirtioDevices>> VirtioDevices::Create(
     const VirtioSurroundings& surroundings, Vm& vm, MsiTarget& msi) {
   Parts parts;
   const RunConfig& config = surroundings.config;
-  const DeviceHost jails(*surroundings.host.loop,
-                         {.filters = {.directory = config.seccomp_policy_dir(),
-                                      .log_failures = config.seccomp_log_failures()},
-                          .pivot_root = config.pivot_root()});
-  VirtioSurroundings machine = surroundings;
-  if (DeviceHost::Wanted(config)) machine.device_host = &jails;
-  for (const auto add : kDevices) RETURN_IF_ERROR(add(machine, parts));
   std::unique_ptr<VirtioDevices> self(new VirtioDevices);
+  VirtioSurroundings machine = surroundings;
+  if (DeviceHost::Wanted(config)) {
+    self->jails_ = std::make_unique<DeviceHost>(
+        *surroundings.host.loop,
+        DeviceHost::Options{.filters = {.directory = config.seccomp_policy_dir(),
+                                        .log_failures = config.seccomp_log_failures()},
+                            .pivot_root = config.pivot_root(),
+                            .failed = surroundings.failed});
+    machine.device_host = self->jails_.get();
+  }
+  for (const auto add : kDevices) RETURN_IF_ERROR(add(machine, parts));
   for (VirtioPart& part : parts) {
     RETURN_IF_ERROR(self->Add(std::move(part), surroundings, vm, msi));
   }
@@ -231,6 +268,9 @@ absl::StatusOr<std::unique_ptr<VirtioDevices>> VirtioDevices::Create(
 
 VirtioDevices::~VirtioDevices() {
   Stop();
+  for (Device& device : devices_) {
+    if (device.part.hosted != nullptr) device.part.hosted->BeginEnd();
+  }
   // Before the loops, on which they may still watch what belongs to the host.
   for (Device& device : devices_) {
     device.pci.reset();

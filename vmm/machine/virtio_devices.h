@@ -14,6 +14,7 @@
 #ifndef TOUCHSTONE_VMM_MACHINE_VIRTIO_DEVICES_H_
 #define TOUCHSTONE_VMM_MACHINE_VIRTIO_DEVICES_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,12 +26,13 @@
 #include "base/memory/guest_memory.h"
 #include "devices/irq/msi_target.h"
 #include "devices/pci/pci_address.h"
-#include "devices/virtio/balloon/balloon.h"
+#include "devices/virtio/balloon/balloon_handle.h"
 #include "devices/virtio/core/virtio_device.h"
 #include "devices/virtio/pci/virtio_pci.h"
 #include "hypervisor/vm.h"
 #include "vmm/config/config.pb.h"
 #include "vmm/machine/device_host.h"
+#include "vmm/machine/hosted_device.h"
 #include "vmm/machine/kick_events.h"
 #include "vmm/machine/machine_host.h"
 #include "vmm/machine/pci_devices.h"
@@ -42,8 +44,10 @@ struct VirtioSurroundings {
   const RunConfig& config;
   const MachineHost& host;  // Its loop is the main one.
   GuestMemory memory;
+  // Called once when a jailed device does not come to work, on any thread; only takes note.
+  std::function<void(const absl::Status& why)> failed = {};
   // Where devices go that can be jailed. Null: nowhere, they live in this process.
-  const DeviceHost* device_host = nullptr;
+  DeviceHost* device_host = nullptr;
 };
 
 // A device as the machine takes it.
@@ -56,9 +60,9 @@ struct VirtioPart {
   std::vector<std::unique_ptr<LoopThread>> more_threads = {};
   std::optional<PciAddress> address = std::nullopt;   // None takes the next free one.
   std::optional<uint32_t> boot_index = std::nullopt;  // As PlacedFunction's.
-  Balloon* balloon = nullptr;                         // The device, if it is one.
-  // What works for the device on the main loop, such as a control channel, or the process that it
-  // is in. Destroyed before it.
+  BalloonHandle* balloon = nullptr;                   // The device, if it is one.
+  HostedDevice* hosted = nullptr;                     // The device, if it is in a process.
+  // What works for the device on the main loop, such as a control channel. Destroyed before it.
   std::shared_ptr<void> helper = nullptr;
 };
 
@@ -71,7 +75,7 @@ class VirtioDevices {
   ~VirtioDevices();
 
   // On the main loop; null when there is none.
-  [[nodiscard]] Balloon* balloon() { return balloon_; }
+  [[nodiscard]] BalloonHandle* balloon() { return balloon_; }
 
   // For the PCI root, in the order in which it gives out addresses.
   [[nodiscard]] std::vector<PlacedFunction> functions();
@@ -96,8 +100,9 @@ class VirtioDevices {
   VirtioDevices() = default;
   absl::Status Add(VirtioPart part, const VirtioSurroundings& machine, Vm& vm, MsiTarget& msi);
 
+  std::unique_ptr<DeviceHost> jails_;
   std::vector<Device> devices_;
-  Balloon* balloon_ = nullptr;
+  BalloonHandle* balloon_ = nullptr;
 };
 
 }  // namespace touchstone

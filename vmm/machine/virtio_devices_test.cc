@@ -57,6 +57,7 @@ constexpr uint32_t kPvpanic = 0x00111B36;
 class VirtioDevicesTest : public testing::Test {
  protected:
   void SetUp() override {
+    config_.set_disable_sandbox(true);
     layout_ = MemoryLayout::Plan({.ram_size = 64 * kMiB}).value();
     memory_ = GuestMemory::Create(layout_.RamRegions(), {}).value();
     vm_ = hypervisor_.CreateVm().value();

@@ -1,6 +1,7 @@
 #include "devices/platform/serial/serial_backend.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <string>
@@ -34,6 +35,15 @@ absl::StatusOr<ScopedFd> NonBlockingStandard(int fd, int access) {
 absl::StatusOr<ScopedFd> OpenNonBlocking(const std::string& path, int flags, int access) {
   ASSIGN_OR_RETURN(const ScopedFd file, OpenFile(path, flags, 0666));
   return NonBlocking(file, access);
+}
+
+absl::StatusOr<ScopedFd> OpenOutput(const SerialConfig& config) {
+  return OpenNonBlocking(config.path(), O_WRONLY | O_CREAT | O_APPEND, O_WRONLY);
+}
+
+// O_NONBLOCK: a FIFO opens without its writer.
+absl::StatusOr<ScopedFd> OpenInput(const SerialConfig& config) {
+  return OpenNonBlocking(config.input(), O_RDONLY | O_NONBLOCK, O_RDONLY);
 }
 
 absl::Status CheckKeys(const SerialConfig& config) {
@@ -86,8 +96,7 @@ absl::StatusOr<std::unique_ptr<ByteSink>> OpenSink(const SerialConfig& config,
                                                    std::shared_ptr<UnixStream>& stream) {
   switch (config.type()) {
     case SerialConfig::FILE: {
-      ASSIGN_OR_RETURN(ScopedFd fd,
-                       OpenNonBlocking(config.path(), O_WRONLY | O_CREAT | O_APPEND, O_WRONLY));
+      ASSIGN_OR_RETURN(ScopedFd fd, OpenOutput(config));
       return std::make_unique<FdSink>(std::move(fd), config.path());
     }
     case SerialConfig::STDOUT: {
@@ -115,8 +124,7 @@ absl::StatusOr<std::unique_ptr<ByteSource>> OpenSource(const SerialConfig& confi
                                                        std::shared_ptr<UnixStream> stream) {
   if (config.input_unix_stream()) return std::make_unique<UnixStreamSource>(std::move(stream));
   if (config.has_input()) {
-    // O_NONBLOCK: a FIFO opens without its writer.
-    ASSIGN_OR_RETURN(ScopedFd fd, OpenNonBlocking(config.input(), O_RDONLY | O_NONBLOCK, O_RDONLY));
+    ASSIGN_OR_RETURN(ScopedFd fd, OpenInput(config));
     return std::make_unique<FdSource>(std::move(fd));
   }
   if (config.stdin()) {
@@ -154,6 +162,42 @@ absl::StatusOr<SerialBackend> OpenSerialBackend(const SerialConfig& config, Even
     backend.input = std::make_unique<InputBuffer>(loop, std::move(source));
   }
   return backend;
+}
+
+absl::StatusOr<std::vector<SerialFile>> OpenSerialFiles(const SerialConfig& config) {
+  RETURN_IF_ERROR(CheckKeys(config));
+  std::vector<SerialFile> files;
+  if (config.type() == SerialConfig::FILE) {
+    ASSIGN_OR_RETURN(ScopedFd fd, OpenOutput(config));
+    files.push_back({config.path(), O_WRONLY, std::move(fd)});
+  } else if (config.type() == SerialConfig::STDOUT) {
+    ASSIGN_OR_RETURN(ScopedFd fd, NonBlockingStandard(STDOUT_FILENO, O_WRONLY));
+    files.push_back({kSerialStandard, O_WRONLY, std::move(fd)});
+  }
+  if (config.has_input()) {
+    ASSIGN_OR_RETURN(ScopedFd fd, OpenInput(config));
+    files.push_back({config.input(), O_RDONLY, std::move(fd)});
+  } else if (config.stdin()) {
+    ASSIGN_OR_RETURN(ScopedFd fd, NonBlockingStandard(STDIN_FILENO, O_RDONLY));
+    files.push_back({kSerialStandard, O_RDONLY, std::move(fd)});
+  }
+  return files;
+}
+
+std::vector<SerialSocket> SerialSockets(const SerialConfig& config, const std::string& log_path) {
+  switch (config.type()) {
+    case SerialConfig::UNIX:
+      return {{config.path(), SOCK_DGRAM}};
+    case SerialConfig::UNIX_STREAM:
+      return {{config.path(), SOCK_STREAM}};
+    case SerialConfig::SYSLOG:
+      return {{log_path, SOCK_DGRAM}};
+    case SerialConfig::FILE:
+    case SerialConfig::STDOUT:
+    case SerialConfig::SINK:
+      break;
+  }
+  return {};
 }
 
 }  // namespace touchstone

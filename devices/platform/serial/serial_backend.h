@@ -23,10 +23,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/event/event_loop.h"
+#include "base/scoped_fd.h"
 #include "base/system_log.h"
 #include "base/terminal.h"
 #include "devices/platform/serial/serial.pb.h"
@@ -49,6 +51,25 @@ struct SerialBackend {
 absl::StatusOr<SerialBackend> OpenSerialBackend(const SerialConfig& config, EventLoop& loop,
                                                 Clock& clock,
                                                 const std::string& log_path = kSystemLogSocket);
+
+struct SerialSocket {
+  std::string path;
+  int type = 0;  // SOCK_STREAM or SOCK_DGRAM.
+};
+
+// What OpenSerialBackend would open, for a process that may open nothing and has a FileProvider
+// (base/file_provider.h): by the paths of the configuration.
+struct SerialFile {
+  std::string path;  // kSerialStandard for standard input or output.
+  int access = 0;    // O_RDONLY or O_WRONLY.
+  ScopedFd fd;       // Non-blocking where that matters.
+};
+inline constexpr char kSerialStandard[] = "";
+absl::StatusOr<std::vector<SerialFile>> OpenSerialFiles(const SerialConfig& config);
+
+// The sockets that it connects to.
+std::vector<SerialSocket> SerialSockets(const SerialConfig& config,
+                                        const std::string& log_path = kSystemLogSocket);
 
 }  // namespace touchstone
 

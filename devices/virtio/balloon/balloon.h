@@ -26,7 +26,6 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -36,13 +35,14 @@
 #include "base/event/event_loop.h"
 #include "base/memory/memory_control.h"
 #include "base/mutex.h"
+#include "devices/virtio/balloon/balloon_handle.h"
 #include "devices/virtio/balloon/balloon_statistics.h"
 #include "devices/virtio/balloon/page_batch.h"
 #include "devices/virtio/core/queue_device.h"
 
 namespace touchstone {
 
-class Balloon final : public QueueDevice {
+class Balloon final : public QueueDevice, public BalloonHandle {
  public:
   static constexpr uint32_t kDeviceId = 5;
   static constexpr uint16_t kQueueSize = 128;
@@ -65,24 +65,17 @@ class Balloon final : public QueueDevice {
     uint64_t foreign_bytes = 0;  // That the driver named, and are no memory.
     uint64_t failures = 0;       // Of the host to release.
   };
-  using StatisticsCallback = absl::AnyInvocable<void(absl::optional<BalloonStatistics>)>;
 
   Balloon(EventLoop& loop, Options options, std::unique_ptr<MemoryControl> control);
   ~Balloon() override;
 
-  // Bytes that the balloon is to hold, rounded down to whole pages.
-  void SetTarget(uint64_t bytes);
-  [[nodiscard]] uint64_t target() const;
-  // Bytes that it holds, as the driver says, which may say anything.
-  [[nodiscard]] uint64_t actual() const;
-  // Whether there is a driver at work.
-  [[nodiscard]] bool active() const;
-  // Asks the driver, and calls back on the loop's thread, at once or later. None if there is no
-  // driver that has statistics, or it does not answer, or kMaxRequests wait already.
-  void RequestStatistics(StatisticsCallback callback);
-  // Called when active() or actual() has changed, on any thread and under a lock: signals
-  // something, and does nothing else. Null: nobody.
-  void OnChange(EventLoop::Callback callback);
+  void SetTarget(uint64_t bytes) override;
+  [[nodiscard]] uint64_t target() const override;
+  [[nodiscard]] uint64_t actual() const override;
+  [[nodiscard]] bool active() const override;
+  // None, too, if kMaxRequests wait already.
+  void RequestStatistics(StatisticsCallback callback) override;
+  void OnChange(EventLoop::Callback callback) override;
   [[nodiscard]] Counters counters() const;
 
   void ReadConfig(uint32_t offset, absl::Span<uint8_t> data) override;

@@ -25,20 +25,21 @@ std::string Quoted(absl::string_view text) {
 
 absl::StatusOr<std::unique_ptr<BalloonControl>> BalloonControl::Connect(const std::string& path,
                                                                         EventLoop& loop,
-                                                                        Balloon& balloon) {
+                                                                        BalloonHandle& balloon) {
   ASSIGN_OR_RETURN(ScopedFd fd, ConnectUnix(path, SOCK_SEQPACKET));
   return Create(std::move(fd), loop, balloon);
 }
 
 absl::StatusOr<std::unique_ptr<BalloonControl>> BalloonControl::Create(ScopedFd socket,
                                                                        EventLoop& loop,
-                                                                       Balloon& balloon) {
+                                                                       BalloonHandle& balloon) {
   ASSIGN_OR_RETURN(EventFd changed, EventFd::Create());
   return std::unique_ptr<BalloonControl>(
       new BalloonControl(std::move(socket), std::move(changed), loop, balloon));
 }
 
-BalloonControl::BalloonControl(ScopedFd socket, EventFd changed, EventLoop& loop, Balloon& balloon)
+BalloonControl::BalloonControl(ScopedFd socket, EventFd changed, EventLoop& loop,
+                               BalloonHandle& balloon)
     : socket_(std::move(socket)),
       changed_(std::move(changed)),
       loop_(loop),

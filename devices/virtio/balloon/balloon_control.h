@@ -30,8 +30,8 @@
 #include "base/event/event_loop.h"
 #include "base/event_fd.h"
 #include "base/scoped_fd.h"
-#include "devices/virtio/balloon/balloon.h"
 #include "devices/virtio/balloon/balloon.pb.h"
+#include "devices/virtio/balloon/balloon_handle.h"
 
 namespace touchstone {
 
@@ -43,16 +43,17 @@ class BalloonControl {
 
   // Connects to the socket at `path`. Errors name it.
   static absl::StatusOr<std::unique_ptr<BalloonControl>> Connect(const std::string& path,
-                                                                 EventLoop& loop, Balloon& balloon);
+                                                                 EventLoop& loop,
+                                                                 BalloonHandle& balloon);
   // `socket` is connected and does not block.
   static absl::StatusOr<std::unique_ptr<BalloonControl>> Create(ScopedFd socket, EventLoop& loop,
-                                                                Balloon& balloon);
+                                                                BalloonHandle& balloon);
   ~BalloonControl();
   BalloonControl(const BalloonControl&) = delete;
   BalloonControl& operator=(const BalloonControl&) = delete;
 
  private:
-  BalloonControl(ScopedFd socket, EventFd changed, EventLoop& loop, Balloon& balloon);
+  BalloonControl(ScopedFd socket, EventFd changed, EventLoop& loop, BalloonHandle& balloon);
 
   void Readable();
   void Obey(absl::string_view text);
@@ -67,7 +68,7 @@ class BalloonControl {
   const ScopedFd socket_;
   const EventFd changed_;
   EventLoop& loop_;
-  Balloon& balloon_;
+  BalloonHandle& balloon_;
   bool was_active_ = false;
   // Shared with requests for statistics, which may outlive this.
   const std::shared_ptr<BalloonControl*> self_;

@@ -78,7 +78,6 @@ absl::StatusOr<DiskFile> OpenDisk(const BlockConfig& config) {
   ASSIGN_OR_RETURN(DiskFile file, DiskFile::Create(std::move(fd)));
   RETURN_IF_ERROR(CheckSize(file));
   RETURN_IF_ERROR(Lock(file, config));
-  WarnOfFormat(file, config.path());
   if (config.dontcache()) file.SetDontCache();
   if (!config.direct()) return file;
   if (absl::Status status = file.SetDirect(); !status.ok()) {
@@ -109,18 +108,32 @@ struct IoFactory {
   }
 };
 
-absl::StatusOr<std::unique_ptr<Block>> Open(const BlockConfig& config, AsyncExecutor executor,
-                                            EventLoop& loop, std::vector<EventLoop*> more_loops) {
+absl::StatusOr<IoFactory> MakeFactory(const BlockConfig& config, AsyncExecutor executor) {
   ASSIGN_OR_RETURN(DiskFile opened, OpenDisk(config));
-  const auto file = std::make_shared<const DiskFile>(std::move(opened));
   if (config.has_async_executor()) executor = config.async_executor();
-  const IoFactory factory = {
-      .file = file, .threads = std::make_shared<IoThreads>(kThreads), .uring = executor == URING};
+  IoFactory factory = {.file = std::make_shared<const DiskFile>(std::move(opened)),
+                       .threads = std::make_shared<IoThreads>(kThreads),
+                       .uring = executor == URING};
   if (factory.uring) {
     // A host that has no io_uring shall say so now, not when the guest boots.
-    const auto probe = UringIo::Create(file, factory.threads, 1);
+    const auto probe = UringIo::Create(factory.file, factory.threads, 1);
     if (!probe.ok()) return Annotate(probe.status(), "async-executor=uring is not possible here");
   }
+  return factory;
+}
+
+absl::StatusOr<ScopedFd> OpenChecked(const BlockConfig& config, AsyncExecutor executor) {
+  ASSIGN_OR_RETURN(const IoFactory factory, MakeFactory(config, executor));
+  ScopedFd copy(fcntl(factory.file->fd(), F_DUPFD_CLOEXEC, 0));
+  if (!copy.valid()) return ErrnoStatus(errno, "F_DUPFD_CLOEXEC");
+  return copy;
+}
+
+absl::StatusOr<std::unique_ptr<Block>> Open(const BlockConfig& config, AsyncExecutor executor,
+                                            EventLoop& loop, std::vector<EventLoop*> more_loops) {
+  ASSIGN_OR_RETURN(const IoFactory factory, MakeFactory(config, executor));
+  const std::shared_ptr<const DiskFile>& file = factory.file;
+  WarnOfFormat(*file, config.path());
   return std::make_unique<Block>(
       loop,
       BlockDisk{.sectors = file->size() / kBlockSector,
@@ -146,9 +159,9 @@ absl::StatusOr<std::unique_ptr<Block>> OpenBlock(const BlockConfig& config, Asyn
   return Annotate(block.status(), absl::StrCat("--block path=", config.path()));
 }
 
-absl::StatusOr<ScopedFd> OpenBlockFile(const BlockConfig& config) {
+absl::StatusOr<ScopedFd> OpenBlockFile(const BlockConfig& config, AsyncExecutor executor) {
   RETURN_IF_ERROR(CheckBlockConfig(config));
-  absl::StatusOr<ScopedFd> file = Open(config);
+  absl::StatusOr<ScopedFd> file = OpenChecked(config, executor);
   if (file.ok()) return file;
   return Annotate(file.status(), absl::StrCat("--block path=", config.path()));
 }

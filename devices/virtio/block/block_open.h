@@ -28,8 +28,9 @@ absl::StatusOr<std::unique_ptr<Block>> OpenBlock(const BlockConfig& config, Asyn
                                                  EventLoop& loop,
                                                  std::vector<EventLoop*> more_loops);
 
-// Only opens its file, for a process that then opens the disk at "/proc/self/fd/N".
-absl::StatusOr<ScopedFd> OpenBlockFile(const BlockConfig& config);
+// Only opens and checks its file, as OpenBlock does, for a process that gets it through a
+// FileProvider (base/file_provider.h).
+absl::StatusOr<ScopedFd> OpenBlockFile(const BlockConfig& config, AsyncExecutor executor);
 
 }  // namespace touchstone
 

@@ -31,11 +31,6 @@ std::string Canonical(const ConsoleState& state) {
   return canonical.SerializeAsString();
 }
 
-std::vector<uint16_t> QueueSizes(Console::Kind kind, size_t ports) {
-  const size_t pairs = kind == Console::Kind::kPorts ? ports + 1 : 1;
-  return std::vector<uint16_t>(2 * pairs, Console::kQueueSize);
-}
-
 uint64_t Features(Console::Kind kind) {
   switch (kind) {
     case Console::Kind::kLegacy:
@@ -56,6 +51,11 @@ std::vector<ConsoleControl::Port> Descriptions(const std::vector<Console::Port>&
 }
 
 }  // namespace
+
+std::vector<uint16_t> Console::QueueSizes(Kind kind, size_t ports) {
+  const size_t pairs = kind == Kind::kPorts ? ports + 1 : 1;
+  return std::vector<uint16_t>(2 * pairs, kQueueSize);
+}
 
 Console::Console(EventLoop& loop, Kind kind, std::vector<Port> ports)
     : QueueDevice({.device_id = kDeviceId,

@@ -53,6 +53,9 @@ class Console final : public QueueDevice {
     ConsolePort::Host host;
   };
 
+  // Of a console with so many ports.
+  static std::vector<uint16_t> QueueSizes(Kind kind, size_t ports);
+
   // REQUIRES: 1 to kMaxPorts ports; exactly one unless the kind is kPorts.
   Console(EventLoop& loop, Kind kind, std::vector<Port> ports);
   ~Console() override;

@@ -29,22 +29,47 @@ Console::Kind KindOf(absl::Span<const SerialConfig> entries) {
                                                           : Console::Kind::kPorts;
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenConsole(absl::Span<const SerialConfig> entries,
-                                                          EventLoop& loop, Clock& clock) {
+absl::Status CheckCount(absl::Span<const SerialConfig> entries) {
   CHECK(!entries.empty());
-  if (entries.size() > Console::kMaxPorts) {
-    return absl::InvalidArgumentError(absl::StrCat("--serial: hardware=virtio-console has at most ",
-                                                   Console::kMaxPorts, " ports, not ",
-                                                   entries.size()));
-  }
+  if (entries.size() <= Console::kMaxPorts) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--serial: hardware=virtio-console has at most ",
+                                                 Console::kMaxPorts, " ports, not ",
+                                                 entries.size()));
+}
+
+std::vector<SerialConfig> Sorted(absl::Span<const SerialConfig> entries) {
   std::vector<SerialConfig> sorted(entries.begin(), entries.end());
   std::sort(sorted.begin(), sorted.end(),
             [](const auto& a, const auto& b) { return a.num() < b.num(); });
+  return sorted;
+}
+
+}  // namespace
+
+int ConsoleTerminal(absl::Span<const SerialConfig> entries) {
+  for (const SerialConfig& entry : Sorted(entries)) {
+    if (const int terminal = TerminalOf(entry); terminal >= 0) return terminal;
+  }
+  return -1;
+}
+
+absl::StatusOr<std::vector<uint16_t>> ConsoleQueueSizes(absl::Span<const SerialConfig> entries) {
+  RETURN_IF_ERROR(CheckCount(entries));
+  return Console::QueueSizes(KindOf(Sorted(entries)), entries.size());
+}
+
+absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenConsole(absl::Span<const SerialConfig> entries,
+                                                          EventLoop& loop, Clock& clock) {
+  return OpenConsole(entries, loop, clock, ConsoleTerminal(entries));
+}
+
+absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenConsole(absl::Span<const SerialConfig> entries,
+                                                          EventLoop& loop, Clock& clock,
+                                                          int terminal) {
+  RETURN_IF_ERROR(CheckCount(entries));
+  const std::vector<SerialConfig> sorted = Sorted(entries);
   const Console::Kind kind = KindOf(sorted);
   std::vector<Console::Port> ports;
-  int terminal = -1;
   for (const SerialConfig& entry : sorted) {
     absl::StatusOr<SerialBackend> backend = OpenSerialBackend(entry, loop, clock);
     if (!backend.ok()) {
@@ -54,7 +79,6 @@ absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenConsole(absl::Span<const Seria
                      .host = {.terminal = std::move(backend->terminal),
                               .output = std::move(backend->output),
                               .input = std::move(backend->input)}});
-    if (terminal < 0) terminal = TerminalOf(entry);
   }
   auto console = std::make_unique<Console>(loop, kind, std::move(ports));
   if (terminal >= 0) RETURN_IF_ERROR(console->FollowTerminal(terminal));

@@ -10,7 +10,9 @@
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_CONSOLE_CONSOLE_OPEN_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_CONSOLE_CONSOLE_OPEN_H_
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -27,6 +29,17 @@ namespace touchstone {
 // port, the key and the file.
 absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenConsole(absl::Span<const SerialConfig> entries,
                                                           EventLoop& loop, Clock& clock);
+
+// --- For a console in another process.
+
+// The terminal that shows these consoles and whose size they have, or -1.
+int ConsoleTerminal(absl::Span<const SerialConfig> entries);
+// The same, with a terminal that the caller knows of. In a process with a FileProvider.
+absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenConsole(absl::Span<const SerialConfig> entries,
+                                                          EventLoop& loop, Clock& clock,
+                                                          int terminal);
+// The sizes of the queues that it will have. Errors as OpenConsole, of too many ports.
+absl::StatusOr<std::vector<uint16_t>> ConsoleQueueSizes(absl::Span<const SerialConfig> entries);
 
 }  // namespace touchstone
 

@@ -30,6 +30,11 @@ bool IsUnixStream(int fd) {
 
 }  // namespace
 
+absl::Status CheckStreamSocket(int fd) {
+  if (IsUnixStream(fd)) return absl::OkStatus();
+  return absl::InvalidArgumentError("the descriptor is no connected unix stream socket");
+}
+
 absl::StatusOr<std::unique_ptr<StreamBackend>> StreamBackend::Connect(const std::string& path,
                                                                       EventLoop& loop) {
   ASSIGN_OR_RETURN(ScopedFd socket, ConnectUnix(path, SOCK_STREAM));
@@ -38,12 +43,11 @@ absl::StatusOr<std::unique_ptr<StreamBackend>> StreamBackend::Connect(const std:
 }
 
 absl::StatusOr<std::unique_ptr<StreamBackend>> StreamBackend::FromSocket(
-    ScopedFd socket, std::string name, std::optional<uint16_t> mtu, EventLoop& loop) {
-  if (!IsUnixStream(socket.get())) {
-    return absl::InvalidArgumentError("the descriptor is no connected unix stream socket");
-  }
+    ScopedFd socket, std::string name, std::optional<uint16_t> mtu, EventLoop& loop,
+    std::string path) {
+  RETURN_IF_ERROR(CheckStreamSocket(socket.get()));
   return std::unique_ptr<StreamBackend>(
-      new StreamBackend(std::move(socket), std::move(name), "", mtu, loop));
+      new StreamBackend(std::move(socket), std::move(name), std::move(path), mtu, loop));
 }
 
 StreamBackend::StreamBackend(ScopedFd socket, std::string name, std::string path,

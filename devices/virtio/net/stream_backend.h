@@ -29,6 +29,9 @@
 
 namespace touchstone {
 
+// InvalidArgument when the descriptor is no connected unix stream.
+absl::Status CheckStreamSocket(int fd);
+
 class StreamBackend final : public NetBackend {
  public:
   static constexpr absl::Duration kRetryInterval = absl::Seconds(1);
@@ -36,11 +39,13 @@ class StreamBackend final : public NetBackend {
   // Connects to the socket that somebody listens on.
   static absl::StatusOr<std::unique_ptr<StreamBackend>> Connect(const std::string& path,
                                                                 EventLoop& loop);
-  // InvalidArgument when `socket` is no connected unix stream. `name` is for messages.
+  // Errors as CheckStreamSocket. `name` is for messages; `path` is
+  // where to connect to again, if anywhere.
   static absl::StatusOr<std::unique_ptr<StreamBackend>> FromSocket(ScopedFd socket,
                                                                    std::string name,
                                                                    std::optional<uint16_t> mtu,
-                                                                   EventLoop& loop);
+                                                                   EventLoop& loop,
+                                                                   std::string path = "");
   ~StreamBackend() override;
 
   // --- NetBackend.

@@ -217,6 +217,14 @@ absl::StatusOr<std::unique_ptr<TapBackend>> TapBackend::Finish(ScopedFd first, s
   }
   std::optional<uint16_t> mtu;
   if (absl::StatusOr<uint16_t> found = MtuOf(name); found.ok()) mtu = *found;
+  return FromQueues(std::move(fds), mtu);
+}
+
+absl::StatusOr<std::unique_ptr<TapBackend>> TapBackend::FromQueues(std::vector<ScopedFd> fds,
+                                                                   std::optional<uint16_t> mtu) {
+  ifreq request = {};
+  RETURN_IF_ERROR(Ioctl(fds[0].get(), TUNGETIFF, "TUNGETIFF", &request));
+  const std::string name = request.ifr_name;
   std::unique_ptr<TapBackend> self(new TapBackend(name, std::move(fds), mtu));
   // What a driver leaves to us goes to the kernel as it is; what it takes, the kernel has to know.
   uint64_t guest = kNetGuestOffloadBits;
@@ -225,6 +233,12 @@ absl::StatusOr<std::unique_ptr<TapBackend>> TapBackend::Finish(ScopedFd first, s
   self->offloads_ = kNetHostOffloadBits | guest;
   RETURN_IF_ERROR(self->SetGuestOffloads(0));
   return self;
+}
+
+std::vector<ScopedFd> TapBackend::Release(std::unique_ptr<TapBackend> backend) {
+  std::vector<ScopedFd> queues;
+  for (const std::unique_ptr<TapPort>& port : backend->ports_) queues.push_back(port->Release());
+  return queues;
 }
 
 // All queues of a tap share their offloads.

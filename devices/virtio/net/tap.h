@@ -32,9 +32,10 @@ class TapPort final : public NetPort {
   NetResult Receive(absl::Span<const iovec> buffers, size_t& size) override;
   NetResult Send(absl::Span<const iovec> frame) override;
   [[nodiscard]] int fd() const override { return fd_.get(); }
+  [[nodiscard]] ScopedFd Release() { return std::move(fd_); }
 
  private:
-  const ScopedFd fd_;
+  ScopedFd fd_;
 };
 
 class TapBackend final : public NetBackend {
@@ -49,6 +50,13 @@ class TapBackend final : public NetBackend {
   // Makes an interface, which goes with the last descriptor, and brings it up. Needs CAP_NET_ADMIN.
   static absl::StatusOr<std::unique_ptr<TapBackend>> Create(const TapAddress& address,
                                                             size_t pairs);
+
+  // Descriptors, one for each pair, that came out of Release in another process.
+  static absl::StatusOr<std::unique_ptr<TapBackend>> FromQueues(std::vector<ScopedFd> queues,
+                                                                std::optional<uint16_t> mtu);
+
+  // Gives up the descriptors, one for each pair.
+  static std::vector<ScopedFd> Release(std::unique_ptr<TapBackend> backend);
 
   [[nodiscard]] size_t pairs() const override { return ports_.size(); }
   [[nodiscard]] NetPort& port(size_t pair) override { return *ports_[pair]; }

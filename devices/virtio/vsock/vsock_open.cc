@@ -26,20 +26,10 @@ void RaiseDescriptorLimit() {
   }
 }
 
-std::array<uint16_t, 3> QueueSizes(const VsockConfig& config) {
-  std::array<uint16_t, 3> sizes;
-  sizes.fill(Vsock::kQueueSize);
-  for (int i = 0; i < config.max_queue_sizes_size() && i < 3; ++i) {
-    sizes[static_cast<size_t>(i)] = static_cast<uint16_t>(config.max_queue_sizes(i));
-  }
-  return sizes;
-}
-
-absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenUnix(const VsockConfig& config, EventLoop& loop) {
-  ASSIGN_OR_RETURN(FdListener listener, UnixHost::Listen(config.socket()));
-  RaiseDescriptorLimit();
+std::unique_ptr<VirtioDevice> MakeUnix(const VsockConfig& config, FdListener listener,
+                                       EventLoop& loop) {
   return std::make_unique<Vsock>(
-      loop, Vsock::Options{.guest_cid = config.cid(), .queue_sizes = QueueSizes(config)},
+      loop, Vsock::Options{.guest_cid = config.cid(), .queue_sizes = VsockQueueSizes(config)},
       [&](EventLoop& locking_loop) {
         return std::make_unique<UnixHost>(locking_loop, std::move(listener), config.socket());
       });
@@ -57,7 +47,7 @@ absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenVhost(const VsockConfig& confi
   }
   if (!control.ok()) return Annotate(control.status(), "device");
   absl::StatusOr<std::unique_ptr<VhostVsock>> device =
-      VhostVsock::Create(*std::move(control), config.cid(), QueueSizes(config), loop);
+      VhostVsock::Create(*std::move(control), config.cid(), VsockQueueSizes(config), loop);
   if (!device.ok()) {
     return Annotate(device.status(), absl::StrCat(config.device(), ", cid=", config.cid()));
   }
@@ -66,12 +56,32 @@ absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenVhost(const VsockConfig& confi
 
 }  // namespace
 
+std::array<uint16_t, 3> VsockQueueSizes(const VsockConfig& config) {
+  std::array<uint16_t, 3> sizes;
+  sizes.fill(Vsock::kQueueSize);
+  for (int i = 0; i < config.max_queue_sizes_size() && i < 3; ++i) {
+    sizes[static_cast<size_t>(i)] = static_cast<uint16_t>(config.max_queue_sizes(i));
+  }
+  return sizes;
+}
+
+absl::StatusOr<FdListener> ListenForVsock(const VsockConfig& config) {
+  absl::StatusOr<FdListener> listener = UnixHost::Listen(config.socket());
+  if (!listener.ok()) return Annotate(listener.status(), "socket");
+  return listener;
+}
+
+std::unique_ptr<VirtioDevice> OpenVsock(const VsockConfig& config, ScopedFd listener,
+                                        EventLoop& loop) {
+  return MakeUnix(config, FdListener(std::move(listener)), loop);
+}
+
 absl::StatusOr<std::unique_ptr<VirtioDevice>> OpenVsock(const VsockConfig& config,
                                                         EventLoop& loop) {
   if (!config.has_socket()) return OpenVhost(config, loop);
-  absl::StatusOr<std::unique_ptr<VirtioDevice>> device = OpenUnix(config, loop);
-  if (!device.ok()) return Annotate(device.status(), "socket");
-  return device;
+  ASSIGN_OR_RETURN(FdListener listener, ListenForVsock(config));
+  RaiseDescriptorLimit();
+  return MakeUnix(config, std::move(listener), loop);
 }
 
 }  // namespace touchstone
