@@ -11,6 +11,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <tuple>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -120,29 +121,36 @@ struct Forbidden {
 
 void PrintTo(const Forbidden& forbidden, std::ostream* out) { *out << forbidden.attempt; }
 
-class JailWithFilter : public testing::TestWithParam<Forbidden> {};
+// Of any device.
+class JailWithFilter
+    : public testing::TestWithParam<std::tuple<const char* /*policy*/, Forbidden>> {};
 
 TEST_P(JailWithFilter, KillsAndNamesTheCall) {
-  const ProbeOutcome outcome = RunProbe(GetParam().attempt, Strict());
+  const auto& [policy, forbidden] = GetParam();
+  const ProbeOutcome outcome = RunProbe(forbidden.attempt, *BuiltinPolicy(policy));
   EXPECT_EQ(outcome.confined, absl::OkStatus());
   EXPECT_EQ(outcome.line, "");
   EXPECT_TRUE(absl::IsPermissionDenied(outcome.end));
   EXPECT_THAT(outcome.end.message(),
               StartsWith(absl::StrCat("probe was killed: its policy does not allow system call ",
-                                      GetParam().call, " (")));
+                                      forbidden.call, " (")));
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Attempts, JailWithFilter,
-    testing::Values(Forbidden{"mkdir", "mkdir"}, Forbidden{"tcp", "socket"},
-                    Forbidden{"unix", "socket"}, Forbidden{"fork", "fork"},
-                    Forbidden{"clone", "clone"}, Forbidden{"exec", "execve"},
-                    Forbidden{"execveat", "execveat"}, Forbidden{"ptrace", "ptrace"},
-                    Forbidden{"process_vm_readv", "process_vm_readv"}, Forbidden{"mount", "mount"},
-                    Forbidden{"umount", "umount2"}, Forbidden{"chroot", "chroot"},
-                    Forbidden{"setuid", "setresuid"}, Forbidden{"unshare", "unshare"},
-                    Forbidden{"kill", "kill"}, Forbidden{"reboot", "reboot"},
-                    Forbidden{"code", "mmap"}));
+    testing::Combine(testing::Values("balloon_device", "block_device", "net_device", "rng_device",
+                                     "serial_device", "vsock_device"),
+                     testing::Values(Forbidden{"mkdir", "mkdir"}, Forbidden{"tcp", "socket"},
+                                     Forbidden{"unix", "socket"}, Forbidden{"fork", "fork"},
+                                     Forbidden{"clone", "clone"}, Forbidden{"exec", "execve"},
+                                     Forbidden{"execveat", "execveat"},
+                                     Forbidden{"ptrace", "ptrace"},
+                                     Forbidden{"process_vm_readv", "process_vm_readv"},
+                                     Forbidden{"mount", "mount"}, Forbidden{"umount", "umount2"},
+                                     Forbidden{"chroot", "chroot"},
+                                     Forbidden{"setuid", "setresuid"},
+                                     Forbidden{"unshare", "unshare"}, Forbidden{"kill", "kill"},
+                                     Forbidden{"reboot", "reboot"}, Forbidden{"code", "mmap"})));
 
 TEST(Jail, FilterAnswersHarmlessAttempts) {
   EXPECT_EQ(RunProbe("open", Strict()).line, "ENOENT");
