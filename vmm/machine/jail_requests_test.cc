@@ -149,6 +149,7 @@ std::string CheckProcess(pid_t pid, size_t given) {
   // Standard streams, reports, configuration, vhost-user.
   std::set<int> expected = {0, 1, 2, 3, 5, 6};
   for (size_t i = 0; i < given; ++i) expected.insert(7 + static_cast<int>(i));
+  bool channel = false;
   for (const auto& entry :
        std::filesystem::directory_iterator(absl::StrCat("/proc/", pid, "/fd"))) {
     const int number = std::stoi(entry.path().filename().string());
@@ -166,6 +167,8 @@ std::string CheckProcess(pid_t pid, size_t given) {
       known |= stat(path.c_str(), &same) == 0 && same.st_ino == other.st_ino &&
                same.st_dev == other.st_dev;
     }
+    // One socket comes over vhost-user: what the device asks of its front end.
+    if (!known && absl::StartsWith(target, "socket:") && !std::exchange(channel, true)) continue;
     if (!known) return absl::StrCat("it has descriptor ", number, ", ", target);
   }
   // An image of its own: nothing of this test's is in it.
