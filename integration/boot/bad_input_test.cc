@@ -197,9 +197,13 @@ INSTANTIATE_TEST_SUITE_P(File, BadInputTest, ::testing::ValuesIn(Files()), Name)
 // As somebody who is not root, for whom a mode means something.
 TEST(UnreadableKernelTest, IsOneLineAndItsExitCode) {
   const std::string kernel = Expand("$DIRunreadable");
-  const std::vector<std::string> command = {
-      "setpriv", "--bounding-set=-all", "--inh-caps=-all", Runfile("vmm/touchstone"), "run",
-      kernel};
+  const std::vector<std::string> command = {"setpriv",
+                                            "--bounding-set=-all",
+                                            "--inh-caps=-all",
+                                            Runfile("vmm/touchstone"),
+                                            "run",
+                                            "--disable-sandbox",
+                                            kernel};
   const std::unique_ptr<ChildProcess> child =
       *ChildProcess::Start(command, ChildProcess::Streams::kPipes);
   const absl::StatusOr<int> status = child->Wait(kLimit);

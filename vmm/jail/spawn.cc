@@ -111,9 +111,9 @@ absl::Status WriteIdMaps(pid_t pid) {
   return WriteProcFile(pid, "gid_map", absl::StrCat("0 ", getegid(), " 1\n"));
 }
 
-absl::Status NoNamespaces(int error) {
+absl::Status NoNamespaces(absl::string_view why) {
   return absl::FailedPreconditionError(absl::StrCat(
-      "the sandbox's namespaces: clone3: ", strerror(error),
+      "the sandbox's namespaces: ", why,
       "; user namespaces may be forbidden here (sysctl user.max_user_namespaces, "
       "kernel.unprivileged_userns_clone, AppArmor, a container's policy); --disable-sandbox runs "
       "devices inside the main process"));
@@ -173,12 +173,14 @@ absl::StatusOr<SpawnedChild> SpawnChild(SpawnRequest request, int reports) {
     clone.flags &= ~uint64_t{CLONE_NEWUSER};
     pid = syscall(SYS_clone3, &clone, sizeof(clone));
   }
-  if (pid < 0) return NoNamespaces(errno);
+  if (pid < 0) return NoNamespaces(absl::StrCat("clone3: ", strerror(errno)));
   if (pid == 0) RunChild(plan);
   SpawnedChild child = {.pid = static_cast<pid_t>(pid), .pidfd = ScopedFd(pidfd)};
   const auto let_go = [&]() -> absl::Status {
     if (plan.user_namespace) {
-      RETURN_IF_ERROR(Annotate(WriteIdMaps(child.pid), "the sandbox's user namespace"));
+      const absl::Status mapped = WriteIdMaps(child.pid);
+      // Root without capabilities can be mapped to nobody.
+      if (!mapped.ok()) return NoNamespaces(mapped.message());
     }
     const uint8_t byte = 1;
     return go.first.Send({&byte, 1});
