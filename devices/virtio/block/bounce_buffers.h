@@ -16,7 +16,7 @@ namespace touchstone {
 
 class BounceBuffers {
  public:
-  static constexpr size_t kSize = 128 * 1024;
+  static constexpr size_t kSize = size_t{128} * 1024;
   static constexpr size_t kCount = 8;
   // Enough for every disk there is.
   static constexpr size_t kAlignment = 4096;

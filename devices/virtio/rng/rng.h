@@ -24,7 +24,7 @@ class Rng final : public QueueDevice {
  public:
   static constexpr uint32_t kDeviceId = 4;
   static constexpr uint16_t kQueueSize = 256;
-  static constexpr uint64_t kMaxBytes = 64 * 1024;
+  static constexpr uint64_t kMaxBytes = uint64_t{64} * 1024;
 
   // Fills the span with random bytes.
   using Source = absl::AnyInvocable<absl::Status(absl::Span<uint8_t>)>;
