@@ -155,7 +155,7 @@ class VhostUserKillTest : public testing::TestWithParam<bool> {};
 TEST_P(VhostUserKillTest, EveryAcknowledgedWriteIsThere) {
   const std::string disk = TemporaryPath("disk");
   const ScopedFd file(open(disk.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  ASSERT_EQ(ftruncate(file.get(), kSlots * kSlotSize), 0);
+  ASSERT_EQ(ftruncate(file.get(), off_t{kSlots} * kSlotSize), 0);
   const SocketFolder folder;
   DeviceProcess process(folder.File("disk"), absl::StrCat(disk, GetParam() ? ",packed-queue" : ""));
   const std::unique_ptr<LoopThread> thread = LoopThread::Start("front end").value();
@@ -202,7 +202,7 @@ TEST_P(VhostUserKillTest, EveryAcknowledgedWriteIsThere) {
   EXPECT_FALSE(host.needs_reset());
   std::vector<uint64_t> words(kSlotSize / sizeof(uint64_t));
   for (uint32_t slot = 0; slot < kSlots; ++slot) {
-    ASSERT_EQ(pread(file.get(), words.data(), kSlotSize, slot * kSlotSize), kSlotSize);
+    ASSERT_EQ(pread(file.get(), words.data(), kSlotSize, off_t{slot} * kSlotSize), kSlotSize);
     EXPECT_EQ(std::count(words.begin(), words.end(), writer.value(slot)),
               static_cast<ptrdiff_t>(words.size()))
         << "slot " << slot << " has " << words[0];
