@@ -43,20 +43,29 @@ std::map<std::string, std::string> StatusOf(pid_t pid) {
   return status;
 }
 
-// The jailed devices of a machine by name.
-std::map<std::string, pid_t> JailedDevices(pid_t parent) {
-  std::map<std::string, pid_t> children;
+std::vector<pid_t> ChildrenOf(pid_t parent) {
+  std::vector<pid_t> children;
   DIR* const processes = opendir("/proc");
   while (const dirent* entry = readdir(processes)) {
     pid_t pid = 0;
     if (!absl::SimpleAtoi(entry->d_name, &pid)) continue;
-    if (StatusOf(pid)["PPid"] != absl::StrCat(parent)) continue;
-    const std::vector<std::string> words =
-        absl::StrSplit(ReadAll(absl::StrCat("/proc/", pid, "/cmdline")), '\0');
-    children[words.size() > 2 ? words[2] : ""] = pid;
+    if (StatusOf(pid)["PPid"] == absl::StrCat(parent)) children.push_back(pid);
   }
   closedir(processes);
   return children;
+}
+
+// The jailed devices of a machine by name: children of the process that makes them for it.
+std::map<std::string, pid_t> JailedDevices(pid_t machine) {
+  std::map<std::string, pid_t> devices;
+  for (const pid_t server : ChildrenOf(machine)) {
+    for (const pid_t pid : ChildrenOf(server)) {
+      const std::vector<std::string> words =
+          absl::StrSplit(ReadAll(absl::StrCat("/proc/", pid, "/cmdline")), '\0');
+      devices[words.size() > 2 ? words[2] : ""] = pid;
+    }
+  }
+  return devices;
 }
 
 std::vector<std::string> NamesOf(const std::map<std::string, pid_t>& devices) {
@@ -69,11 +78,25 @@ std::string Lost(const std::string& name) {
   return absl::StrCat("jail: a device is lost: ", name, " was killed by signal 9 (Killed)");
 }
 
+constexpr char kReplaced[] =
+    "jail: block vda was killed by signal 9 (Killed); another process takes over";
+
 // Returns when the machine has noticed.
 void Kill(Vm& vm, const std::string& name, pid_t pid) {
   kill(pid, SIGKILL);
   // Its log is read along with what the guest says.
   for (int i = 0; i < 50 && !absl::StrContains(vm.errors(), Lost(name)); ++i) Say(vm, "true");
+}
+
+// Another one for the one that was killed.
+pid_t AwaitNewDisk(Vm& vm, pid_t old) {
+  for (int i = 0; i < 50; ++i) {
+    const std::map<std::string, pid_t> devices = JailedDevices(vm.pid());
+    const auto disk = devices.find("block vda");
+    if (disk != devices.end() && disk->second != old) return disk->second;
+    Say(vm, "true");
+  }
+  return -1;
 }
 
 std::string MakeDisk() {
@@ -132,6 +155,25 @@ TEST(SandboxTest, JailedDevicesServeAndDieAlone) {
   EXPECT_EQ(Say(*vm, "ping -q -A -c 5 10.8.1.1 | grep -o ' 0% packet loss'"), " 0% packet loss\n");
   EXPECT_EQ(ReadAll(disk).substr(0, 4096), std::string(4096, '\0'));
   EXPECT_EQ(ReadAll(console), "hello\r\n");
+
+  // The disk's process is replaced, and the guest's writes arrive.
+  Say(*vm,
+      "(tr '\\0' k < /dev/zero | head -c 524288 > /tmp/k; s=0; "
+      "while [ $s -lt 128 ]; do dd if=/tmp/k of=/dev/vda bs=4k count=1 seek=$s skip=$s conv=fsync "
+      "2>/dev/null || echo failed >> /tmp/failed; s=$((s + 1)); done; echo all > /tmp/end) "
+      ">/dev/null 2>&1 &");
+  pid_t disk_pid = jailed["block vda"];
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(kill(disk_pid, SIGKILL), 0);
+    disk_pid = AwaitNewDisk(*vm, disk_pid);
+    ASSERT_GT(disk_pid, 0);
+  }
+  EXPECT_EQ(Say(*vm, "while [ ! -e /tmp/end ]; do sleep 0.2; done; ls /tmp/failed 2>/dev/null"),
+            "");
+  EXPECT_EQ(ReadAll(disk).substr(0, 524289), std::string(524288, 'k') + 'd');
+  EXPECT_THAT(vm->errors(), HasSubstr(kReplaced));
+  jailed.erase("block vda");
+
   for (auto& [name, pid] : jailed) {
     Kill(*vm, name, pid);
     EXPECT_THAT(vm->errors(), HasSubstr(Lost(name)));

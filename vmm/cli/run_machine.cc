@@ -22,10 +22,12 @@
 #include "vmm/gdb/machine_target.h"
 #include "vmm/gdb/server.h"
 #include "vmm/jail/own_threads.h"
+#include "vmm/jail/spawn_server.h"
 #include "vmm/machine/build_machine.h"
 #include "vmm/machine/device_host.h"
 #include "vmm/machine/machine.h"
 #include "vmm/machine/shutdown_signals.h"
+#include "vmm/machine/vhost_user_devices.h"
 
 namespace touchstone {
 namespace {
@@ -93,13 +95,19 @@ class Debugger {
 // None where devices are not in jails either.
 absl::StatusOr<std::optional<OwnThreads>> PrepareThreads(const RunConfig& config) {
   if (!DeviceHost::Wanted(config)) return std::nullopt;
-  return OwnThreads::Prepare(
-      {.log_failures = config.seccomp_log_failures(), .keep_scheduling = config.delay_rt()});
+  return OwnThreads::Prepare({.log_failures = config.seccomp_log_failures(),
+                              .keep_scheduling = config.delay_rt(),
+                              .connects = HasVhostUserDevices(config)});
 }
 
 }  // namespace
 
 absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
+  std::unique_ptr<SpawnServer> jails;
+  if (DeviceHost::Wanted(config)) {
+    ASSIGN_OR_RETURN(jails,
+                     SpawnServer::Start(DeviceHost::Program({.pivot_root = config.pivot_root()})));
+  }
   ASSIGN_OR_RETURN(const std::unique_ptr<EpollLoop> loop, EpollLoop::Create());
   const bool by_hypervisor = config.has_hypervisor();
   absl::StatusOr<std::unique_ptr<Hypervisor>> opened =
@@ -116,7 +124,11 @@ absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
                    }));
   // From here on a signal, too, removes its file.
   ASSIGN_OR_RETURN(std::optional<UnixListener> socket, OpenControlSocket(config));
-  ASSIGN_OR_RETURN(machine, BuildMachine(config, {hypervisor.get(), loop.get(), &SystemClock()},
+  ASSIGN_OR_RETURN(machine, BuildMachine(config,
+                                         {.hypervisor = hypervisor.get(),
+                                          .loop = loop.get(),
+                                          .clock = &SystemClock(),
+                                          .jails = jails.get()},
                                          [raw = loop.get()] { raw->Stop(); }));
   MachineControl control(*machine, *loop, config.s2idle());
   std::optional<ControlServer> server;
@@ -136,7 +148,15 @@ absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
   ASSIGN_OR_RETURN(const std::optional<OwnThreads> threads, PrepareThreads(config));
   machine->Start(
       [&threads] { return threads.has_value() ? threads->ConfineVcpu() : absl::OkStatus(); });
-  if (threads.has_value()) RETURN_IF_ERROR(threads->ConfineMain());
+  if (threads.has_value()) {
+    machine->RunOnHelperThread([own = *threads, lifecycle = &machine->lifecycle()] {
+      if (const absl::Status confined = own.ConfineBroker(); !confined.ok()) {
+        LOG(kError, "run", "%s", confined.message());
+        lifecycle->End(EndOfRun::kStopped);
+      }
+    });
+    RETURN_IF_ERROR(threads->ConfineMain());
+  }
   // Most of the program has done its work.
   ReleaseProgramPages();
   loop->Run();

@@ -1,5 +1,7 @@
 #include "vmm/jail/builtin_policies.h"
 
+#include <unistd.h>
+
 #include <string>
 
 #include "absl/status/status.h"
@@ -77,7 +79,7 @@ ioctl: arg1 == KVM_RUN || arg1 == KVM_IRQ_LINE || arg1 == KVM_SIGNAL_MSI || \
     arg1 == KVM_SET_XSAVE || arg1 == KVM_SET_GUEST_DEBUG || arg1 == KVM_TRANSLATE || \
     arg1 == KVM_GET_IRQCHIP || arg1 == KVM_SET_IRQCHIP || arg1 == KVM_GET_PIT2 || \
     arg1 == KVM_SET_PIT2 || arg1 == FIONBIO || arg1 == FIONREAD || arg1 == FIOCLEX || \
-    arg1 == TUNSETOFFLOAD || arg1 == VHOST_SET_OWNER || arg1 == VHOST_RESET_OWNER || \
+    arg1 == TUNSETOFFLOAD || arg1 == TUNSETQUEUE || arg1 == VHOST_SET_OWNER || arg1 == VHOST_RESET_OWNER || \
     arg1 == VHOST_GET_FEATURES || arg1 == VHOST_SET_FEATURES || arg1 == VHOST_SET_MEM_TABLE || \
     arg1 == VHOST_SET_VRING_NUM || arg1 == VHOST_SET_VRING_ADDR || \
     arg1 == VHOST_SET_VRING_BASE || arg1 == VHOST_GET_VRING_BASE || \
@@ -89,8 +91,8 @@ ioctl: arg1 == KVM_RUN || arg1 == KVM_IRQ_LINE || arg1 == KVM_SIGNAL_MSI || \
 {fsync, fdatasync, msync, pread64, pwrite64, preadv, pwritev, fallocate, ftruncate}: 1
 )";
 
-// 34 is SIGRTMIN of libc, which brings a vCPU out of the guest.
-constexpr absl::string_view kKicks = "tgkill: arg2 == SIGABRT || arg2 == 34\n";
+// Signals to this process's own threads: kicks of vCPUs, and what ends it.
+std::string OwnSignals() { return absl::StrCat("tgkill: arg0 == ", getpid(), "\n"); }
 
 // Whoever asks a jailed device first connects to it, or finds that it is dead.
 constexpr absl::string_view kFrontEnds =
@@ -103,6 +105,8 @@ constexpr absl::string_view kMainThread = R"(
 {sched_setscheduler, sched_getscheduler, sched_get_priority_min, sched_get_priority_max}: 1
 pipe2: 1
 )";
+
+constexpr absl::string_view kConnections = "socket: arg0 == AF_UNIX\nconnect: 1\n";
 
 struct Words {
   absl::string_view name;
@@ -146,9 +150,15 @@ absl::StatusOr<Policy> Parse(absl::string_view name, absl::string_view words) {
 
 absl::StatusOr<Policy> BuiltinPolicy(absl::string_view name) {
   if (name == kMainThreadPolicy) {
-    return Parse(name, absl::StrCat(kNewThreads, kMachineIoctls, kKicks, kFrontEnds, kMainThread));
+    return Parse(name,
+                 absl::StrCat(kNewThreads, kMachineIoctls, OwnSignals(), kFrontEnds, kMainThread));
   }
-  if (name == kVcpuPolicy) return Parse(name, absl::StrCat(kMachineIoctls, kKicks, kFrontEnds));
+  if (name == kConnectingThreadPolicy) {
+    return Parse(name, absl::StrCat(kNewThreads, kMachineIoctls, OwnSignals(), kFrontEnds,
+                                    kMainThread, kConnections));
+  }
+  if (name == kVcpuPolicy)
+    return Parse(name, absl::StrCat(kMachineIoctls, OwnSignals(), kFrontEnds));
   for (const Words& words : kDevices) {
     if (words.name != name) continue;
     return Parse(name, absl::StrCat(kNewThreads, kIoctl, words.ioctls, "; return ENOTTY\n",

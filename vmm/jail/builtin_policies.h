@@ -18,8 +18,11 @@ inline constexpr absl::string_view kBuiltinPolicies[] = {"rng_device", "block_de
 // vCPUs.
 inline constexpr absl::string_view kMainThreadPolicy = "main_thread";
 inline constexpr absl::string_view kVcpuPolicy = "vcpu_thread";
+// As the main thread's, and may connect to unix sockets: those of vhost-user back ends that were
+// lost, and what a jailed device asks for.
+inline constexpr absl::string_view kConnectingThreadPolicy = "connecting_thread";
 
-// NotFound for others than these.
+// NotFound for others than these. Those of own threads are for the calling process.
 absl::StatusOr<Policy> BuiltinPolicy(absl::string_view name);
 
 }  // namespace touchstone

@@ -46,15 +46,21 @@ absl::Status Confine(uint64_t capabilities, const Filter& filter) {
 
 absl::StatusOr<OwnThreads> OwnThreads::Prepare(Options options) {
   const FilterSource source = {.log_failures = options.log_failures};
-  ASSIGN_OR_RETURN(Filter main, LoadFilter(source, kMainThreadPolicy));
+  ASSIGN_OR_RETURN(Filter broker, LoadFilter(source, kConnectingThreadPolicy));
+  Filter main = broker;
+  if (!options.connects) {
+    ASSIGN_OR_RETURN(main, LoadFilter(source, kMainThreadPolicy));
+  }
   ASSIGN_OR_RETURN(Filter vcpu, LoadFilter(source, kVcpuPolicy));
   if (!AnnounceViolations()) return Failed("sigaction SIGSYS");
-  return OwnThreads(options, std::move(main), std::move(vcpu));
+  return OwnThreads(options, std::move(main), std::move(vcpu), std::move(broker));
 }
 
 absl::Status OwnThreads::ConfineMain() const {
   return Confine(options_.keep_scheduling ? kSchedulingCapability : 0, main_);
 }
+
+absl::Status OwnThreads::ConfineBroker() const { return Confine(0, broker_); }
 
 absl::Status OwnThreads::ConfineVcpu() const { return Confine(0, vcpu_); }
 

@@ -24,6 +24,8 @@ class OwnThreads {
     bool log_failures = false;  // --seccomp-log-failures, as in FilterSource.
     // What gives threads real-time priority later stays with the main thread.
     bool keep_scheduling = false;
+    // The main thread may connect to unix sockets.
+    bool connects = false;
   };
 
   // Compiles the policies, and takes SIGSYS.
@@ -32,14 +34,20 @@ class OwnThreads {
   // Confines the calling thread, and those that it starts from now on. Errors name the call.
   [[nodiscard]] absl::Status ConfineMain() const;
   [[nodiscard]] absl::Status ConfineVcpu() const;
+  // One that connects to unix sockets for jailed devices.
+  [[nodiscard]] absl::Status ConfineBroker() const;
 
  private:
-  OwnThreads(Options options, Filter main, Filter vcpu)
-      : options_(options), main_(std::move(main)), vcpu_(std::move(vcpu)) {}
+  OwnThreads(Options options, Filter main, Filter vcpu, Filter broker)
+      : options_(options),
+        main_(std::move(main)),
+        vcpu_(std::move(vcpu)),
+        broker_(std::move(broker)) {}
 
   Options options_;
   Filter main_;
   Filter vcpu_;
+  Filter broker_;
 };
 
 }  // namespace touchstone

@@ -127,9 +127,11 @@ class Server {
       map.Set(numbers_[i], fds_[i].get());
     }
     FdSocket keeper(std::move(fds_[0]));
+    std::vector<std::string> arguments = program_.arguments;
+    if (program_.name_is_argument) arguments.emplace_back(name);
     absl::StatusOr<SpawnedChild> child = SpawnChild({.name = name,
                                                      .executable = program_.executable,
-                                                     .arguments = program_.arguments,
+                                                     .arguments = std::move(arguments),
                                                      .fds = std::move(map),
                                                      .pivot_root = program_.pivot_root},
                                                     fds_[1].get());
@@ -158,6 +160,8 @@ class Server {
   constexpr int kSocketFd = 3;
   constexpr int kExecutableFd = 4;
   prctl(PR_SET_NAME, "jails");
+  // A parent that dies before that has hung up.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   // What ends the machine does so in an order of its own; this process ends after it.
   for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM}) {
     if (signal(number, SIG_IGN) == SIG_ERR) _exit(1);

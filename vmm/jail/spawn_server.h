@@ -39,6 +39,7 @@ class SpawnServer {
   struct Program {
     std::string executable = "/proc/self/exe";
     std::vector<std::string> arguments;
+    bool name_is_argument = false;  // The child's name follows the arguments.
     std::string pivot_root;
   };
 

@@ -85,14 +85,16 @@ absl::StatusOr<DeviceHost::Launched> DeviceHost::Launch(const JailRequest& reque
   ASSIGN_OR_RETURN(auto sockets, FdSocket::CreatePair(FdSocket::Kind::kStream));
   fds.Set(kJailedConfigFd, file.get());
   fds.Set(kJailedSocketFd, sockets.second.fd());
-  ASSIGN_OR_RETURN(
-      JailedProcess child,
-      Spawn({.name = config.name(),
-             .executable = options_.executable,
-             .arguments = {"touchstone", std::string(kJailedDeviceCommand), config.name()},
-             .fds = std::move(fds),
-             .pivot_root = options_.pivot_root}));
-  return Launched{.process = std::move(child),
+  absl::StatusOr<JailedProcess> child =
+      options_.server != nullptr
+          ? options_.server->Spawn(config.name(), fds)
+          : Spawn({.name = config.name(),
+                   .executable = options_.executable,
+                   .arguments = {"touchstone", std::string(kJailedDeviceCommand), config.name()},
+                   .fds = std::move(fds),
+                   .pivot_root = options_.pivot_root});
+  RETURN_IF_ERROR(child.status());
+  return Launched{.process = *std::move(child),
                   .socket = std::move(sockets.first).Release(),
                   .helper = std::move(broker)};
 }
@@ -100,11 +102,27 @@ absl::StatusOr<DeviceHost::Launched> DeviceHost::Launch(const JailRequest& reque
 absl::StatusOr<std::unique_ptr<HostedDevice>> DeviceHost::Host(const JailRequest& request) {
   ASSIGN_OR_RETURN(Launched launched, Launch(request));
   return std::make_unique<HostedDevice>(
-      std::move(launched.process), std::move(launched.socket), loop_,
-      HostedDevice::Options{.shape = request.shape,
+      std::move(launched), loop_,
+      HostedDevice::Options{
+          .shape = request.shape, .failed = options_.failed, .lingers = request.lingers});
+}
+
+absl::StatusOr<std::unique_ptr<HostedDevice>> DeviceHost::HostReplaceable(
+    std::shared_ptr<const JailRequest> request) {
+  ASSIGN_OR_RETURN(Launched launched, Launch(*request));
+  return std::make_unique<HostedDevice>(
+      std::move(launched), loop_,
+      HostedDevice::Options{.shape = request->shape,
                             .failed = options_.failed,
-                            .lingers = request.lingers,
-                            .helper = std::move(launched.helper)});
+                            .lingers = request->lingers,
+                            .relaunch = [this, request] { return Launch(*request); }});
+}
+
+SpawnServer::Program DeviceHost::Program(const Options& options) {
+  return {.executable = options.executable,
+          .arguments = {"touchstone", std::string(kJailedDeviceCommand)},
+          .name_is_argument = true,
+          .pivot_root = options.pivot_root};
 }
 
 }  // namespace touchstone

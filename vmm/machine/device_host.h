@@ -26,7 +26,7 @@
 #include "vmm/config/config.pb.h"
 #include "vmm/jail/connect_broker.h"
 #include "vmm/jail/filter_source.h"
-#include "vmm/jail/jailed_process.h"
+#include "vmm/jail/spawn_server.h"
 #include "vmm/machine/hosted_device.h"
 #include "vmm/machine/jailed_device.pb.h"
 
@@ -55,16 +55,14 @@ class DeviceHost {
     FilterSource filters;
     std::string pivot_root;                     // Empty: an empty file system.
     std::string executable = "/proc/self/exe";  // Has the sub-command kJailedDeviceCommand.
+    // Makes the processes, with the executable, root and arguments that it has; Program() is what
+    // it takes. Null: this process does. Borrowed.
+    const SpawnServer* server = nullptr;
     // As HostedDevice::Options.
     std::function<void(const absl::Status& why)> failed;
   };
 
-  // A process of a device that has been started, and the socket that it serves vhost-user at.
-  struct Launched {
-    JailedProcess process;
-    ScopedFd socket;
-    std::shared_ptr<void> helper;  // Outlives the process.
-  };
+  using Launched = HostedDevice::Launched;
 
   // Whether devices of this configuration are jailed: unless --disable-sandbox says otherwise
   // (crosvm.md 2.2 and 8).
@@ -73,12 +71,24 @@ class DeviceHost {
   // The loop is borrowed, and outlives what is hosted, as this does.
   DeviceHost(EventLoop& loop, Options options) : loop_(loop), options_(std::move(options)) {}
 
+  // What a SpawnServer is started with for these options.
+  static SpawnServer::Program Program(const Options& options);
+
   // Starts a process, as often as wanted with the same request. Does not wait for it. Errors say
   // what the host refuses.
   [[nodiscard]] absl::StatusOr<Launched> Launch(const JailRequest& request);
 
   // Launches, and takes the device from there.
   [[nodiscard]] absl::StatusOr<std::unique_ptr<HostedDevice>> Host(const JailRequest& request);
+  // The same for a device whose process is replaced when it dies: another one may answer what it
+  // left unanswered, or answered already. This outlives the device.
+  [[nodiscard]] absl::StatusOr<std::unique_ptr<HostedDevice>> HostReplaceable(
+      std::shared_ptr<const JailRequest> request);
+
+  // Where this works beside the loop; null when it does not.
+  [[nodiscard]] EventLoop* helper_loop() {
+    return brokers_ == nullptr ? nullptr : &brokers_->loop();
+  }
 
  private:
   // A built-in policy the child compiles itself, as others do theirs at the same time.

@@ -17,38 +17,40 @@ constexpr int kLingerMilliseconds = 5000;
 
 }  // namespace
 
-HostedDevice::HostedDevice(JailedProcess process, ScopedFd socket, EventLoop& loop, Options options)
+HostedDevice::HostedDevice(Launched launched, EventLoop& loop, Options options)
     : loop_(loop),
       shape_(std::move(options.shape)),
       lingers_(options.lingers),
-      helper_(std::move(options.helper)),
-      process_(std::move(process)),
-      socket_(std::move(socket)),
+      relaunch_(std::move(options.relaunch)),
+      helper_(std::move(launched.helper)),
+      process_(std::move(launched.process)),
+      socket_(std::move(launched.socket)),
       failed_(std::move(options.failed)) {
-  MutexLock lock(mutex_);
-  reports_watch_ = loop_.OnReadable(process_.reports(), [this] { LookAtReports(); });
-  end_watch_ = loop_.OnReadable(process_.ended_fd(), [this] { Ended(); });
+  MutexLock lock(process_mutex_);
+  reports_watch_ = loop_.OnReadable(process_->reports(), [this] { LookAtReports(); });
+  end_watch_ = loop_.OnReadable(process_->ended_fd(), [this] { Ended(); });
 }
 
 HostedDevice::~HostedDevice() {
   BeginEnd();
-  MutexLock lock(mutex_);
+  MutexLock lock(process_mutex_);
   if (!lingers_) return;
-  pollfd end = {.fd = process_.ended_fd(), .events = POLLIN};
+  pollfd end = {.fd = process_->ended_fd(), .events = POLLIN};
   if (poll(&end, 1, kLingerMilliseconds) == 0) {
-    LOG(kWarning, "jail", "%s does not end, and is killed", process_.name());
+    LOG(kWarning, "jail", "%s does not end, and is killed", process_->name());
   }
 }
 
 void HostedDevice::BeginEnd() {
   reports_watch_.Reset();
-  end_watch_.Reset();
   MutexLock lock(mutex_);
   failed_ = nullptr;
   if (lost_.ok()) lost_ = absl::FailedPreconditionError("the device has ended");
   frontend_.reset();
   socket_.Reset();
-  if (!lingers_) process_.Kill();
+  end_watch_.Reset();
+  MutexLock process_lock(process_mutex_);
+  if (!lingers_) process_->Kill();
 }
 
 void HostedDevice::Fail(const absl::Status& why) const {
@@ -57,30 +59,39 @@ void HostedDevice::Fail(const absl::Status& why) const {
   if (failed_ != nullptr) failed_(why);
 }
 
+absl::Status HostedDevice::AwaitProcess(absl::Duration patience) const {
+  if (serving_) return absl::OkStatus();
+  MutexLock lock(process_mutex_);
+  absl::Status status = process_->AwaitServing(patience);
+  serving_ = status.ok();
+  return status;
+}
+
 absl::Status HostedDevice::AwaitServing() {
   MutexLock lock(mutex_);
   RETURN_IF_ERROR(lost_);
-  if (serving_) return absl::OkStatus();
-  const absl::Status status = process_.AwaitServing(kPatience);
-  serving_ = status.ok();
-  if (!serving_) Fail(status);
+  absl::Status status = AwaitProcess(kPatience);
+  if (!status.ok()) Fail(status);
   return status;
 }
 
 absl::Status HostedDevice::Connect() const {
-  if (!serving_) {
-    const absl::Status status = process_.AwaitServing(kPatience);
-    if (!status.ok()) Fail(status);
-    RETURN_IF_ERROR(status);
-    serving_ = true;
+  if (const absl::Status status = AwaitProcess(kPatience); !status.ok()) {
+    Fail(status);
+    return status;
   }
+  std::function<absl::StatusOr<ScopedFd>()> connect;
+  if (relaunch_ != nullptr) connect = [this] { return Relaunch(); };
   absl::StatusOr<std::unique_ptr<VhostUserFrontend>> frontend =
       VhostUserFrontend::Create(std::move(socket_), loop_,
                                 {.device_id = shape_.device_id,
                                  .queue_sizes = shape_.queue_sizes,
-                                 .config_size = shape_.config_size});
+                                 .config_size = shape_.config_size,
+                                 .connect = std::move(connect),
+                                 .replays = relaunch_ != nullptr});
   if (!frontend.ok()) {
-    lost_ = Annotate(frontend.status(), process_.name());
+    MutexLock lock(process_mutex_);
+    lost_ = Annotate(frontend.status(), process_->name());
     LOG(kError, "jail", "a device is lost: %s", lost_.message());
     return lost_;
   }
@@ -99,12 +110,9 @@ absl::StatusOr<VhostUserFrontend*> HostedDevice::Ask() const {
 
 void HostedDevice::LookAtReports() {
   MutexLock lock(mutex_);
-  if (!serving_) {
-    const absl::Status status = process_.AwaitServing(absl::ZeroDuration());
-    if (absl::IsDeadlineExceeded(status)) return;
-    serving_ = status.ok();
-    if (!serving_) Fail(status);
-  }
+  const absl::Status status = AwaitProcess(absl::ZeroDuration());
+  if (absl::IsDeadlineExceeded(status)) return;
+  if (!status.ok()) Fail(status);
   reports_watch_.Reset();
 }
 
@@ -112,14 +120,32 @@ void HostedDevice::Ended() {
   end_watch_.Reset();
   MutexLock lock(mutex_);
   // Its last words may be unread.
-  if (!serving_) serving_ = process_.AwaitServing(absl::ZeroDuration()).ok();
-  const absl::Status end = process_.AwaitEnd();
+  AwaitProcess(absl::ZeroDuration()).IgnoreError();
+  MutexLock process_lock(process_mutex_);
+  const absl::Status end = process_->AwaitEnd();
   const absl::Status why =
-      end.ok() ? absl::AbortedError(process_.name() + ": its process ended") : end;
+      end.ok() ? absl::AbortedError(process_->name() + ": its process ended") : end;
   if (!serving_) return Fail(why);
+  if (relaunch_ != nullptr) {
+    LOG(kWarning, "jail", "%s; another process takes over", why.message());
+    return;
+  }
   LOG(kError, "jail", "a device is lost: %s", why.message());
   // A front end learns it from its socket.
   if (lost_.ok()) lost_ = why;
+}
+
+absl::StatusOr<ScopedFd> HostedDevice::Relaunch() const {
+  MutexLock lock(process_mutex_);
+  // One that talks nonsense may be alive, and one that is dead not yet noticed.
+  end_watch_.Reset();
+  process_->Kill();
+  process_->AwaitEnd().IgnoreError();
+  ASSIGN_OR_RETURN(Launched launched, relaunch_());
+  process_.emplace(std::move(launched.process));
+  end_watch_ = loop_.OnReadable(process_->ended_fd(),
+                                [self = const_cast<HostedDevice*>(this)] { self->Ended(); });
+  return std::move(launched.socket);
 }
 
 uint64_t HostedDevice::features() const {

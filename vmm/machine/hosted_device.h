@@ -4,8 +4,9 @@
 // begins.
 //
 // A process that dies before it serves is a mistake of the host or its user, and ends the run
-// (Options.failed). One that dies later is lost: the log says which and of what, the guest is told
-// to reset the device (NEEDS_RESET), and everything else goes on.
+// (Options.failed). One that dies later is replaced, where requests may be answered twice
+// (Options.relaunch): the guest notices a delay. Others are lost: the log says which and of what,
+// the guest is told to reset the device (NEEDS_RESET), and everything else goes on.
 //
 // Threads: as VirtioDevice; made and destroyed on the loop's thread, or while the loop does not
 // run.
@@ -16,11 +17,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "base/event/event_loop.h"
 #include "base/mutex.h"
 #include "base/scoped_fd.h"
@@ -39,18 +43,25 @@ class HostedDevice final : public VirtioDevice {
     uint32_t config_size = 0;
   };
 
+  // A process of the device that has been started, and the socket that it serves vhost-user at.
+  struct Launched {
+    JailedProcess process;
+    ScopedFd socket;
+    std::shared_ptr<void> helper;  // What works for the process elsewhere. Outlives it.
+  };
+
   struct Options {
     Shape shape;
     // Called on any thread, at most once and under a lock: the process does not come to serve.
     std::function<void(const absl::Status& why)> failed;
     // It may have something to write when the machine ends, and is given time for it.
     bool lingers = false;
-    // What works for the process elsewhere. Destroyed after it.
-    std::shared_ptr<void> helper;
+    // Another process for the one that died, which takes over what that had in flight. Called on
+    // the loop. Null: the device is lost with its process.
+    std::function<absl::StatusOr<Launched>()> relaunch;
   };
 
-  // `socket` is connected to the process, which serves vhost-user there.
-  HostedDevice(JailedProcess process, ScopedFd socket, EventLoop& loop, Options options);
+  HostedDevice(Launched launched, EventLoop& loop, Options options);
   ~HostedDevice() override;
 
   // The device is used no more: its process ends, by itself or not, and nobody hears of it. So
@@ -79,19 +90,24 @@ class HostedDevice final : public VirtioDevice {
   // The front end, made now if need be; an error when there is none.
   absl::StatusOr<VhostUserFrontend*> Ask() const;
   absl::Status Connect() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status AwaitProcess(absl::Duration patience) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Fail(const absl::Status& why) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // --- On the loop.
   void LookAtReports();
   void Ended();
+  // For the front end, which is locked then.
+  absl::StatusOr<ScopedFd> Relaunch() const;
 
   EventLoop& loop_;
   const Shape shape_;
   const bool lingers_;
+  const std::function<absl::StatusOr<Launched>()> relaunch_;
   const std::shared_ptr<void> helper_;
 
-  // Those who ask first may be const.
+  // Those who ask first may be const. Locked in this order, the front end between them.
   mutable Mutex mutex_;
-  mutable JailedProcess process_ ABSL_GUARDED_BY(mutex_);
+  mutable Mutex process_mutex_;
+  mutable std::optional<JailedProcess> process_ ABSL_GUARDED_BY(process_mutex_);
   mutable ScopedFd socket_ ABSL_GUARDED_BY(mutex_);  // Until the front end has it.
   mutable std::function<void(const absl::Status&)> failed_ ABSL_GUARDED_BY(mutex_);
   mutable bool serving_ ABSL_GUARDED_BY(mutex_) = false;
@@ -99,7 +115,7 @@ class HostedDevice final : public VirtioDevice {
   mutable std::unique_ptr<VhostUserFrontend> frontend_ ABSL_GUARDED_BY(mutex_);
 
   Watch reports_watch_;
-  Watch end_watch_;
+  mutable Watch end_watch_;
 };
 
 }  // namespace touchstone

@@ -160,11 +160,13 @@ absl::Status Serve(const JailedDeviceConfig& config) {
   SendJailReport(kJailReportFd, JailReport::Kind::kServing, 0, "");
   absl::Status end;
   {
-    VhostUserBackend backend(*made.device, ScopedFd(kJailedSocketFd), *loop,
-                             [&](const absl::Status& why) {
-                               end = why;
-                               loop->Stop();
-                             });
+    VhostUserBackend backend(
+        *made.device, ScopedFd(kJailedSocketFd), *loop,
+        [&](const absl::Status& why) {
+          end = why;
+          loop->Stop();
+        },
+        VhostUserBackend::Options{.takes_over = config.has_block()});
     if (made.memory != nullptr) made.memory->Follow(&backend);
     loop->Run();
     if (made.memory != nullptr) made.memory->Follow(nullptr);

@@ -60,6 +60,10 @@ class Machine {
 
   // Starts the vCPU threads, with this prologue (vcpu_thread.h).
   void Start(const std::function<absl::Status()>& prologue = nullptr);
+  // For what threads do before the guest begins (VirtioDevices::RunOnHelperThread).
+  void RunOnHelperThread(std::function<void()> task) const {
+    parts_.virtio->RunOnHelperThread(std::move(task));
+  }
   // Brings all vCPUs out of the guest and joins their threads, resets the devices and joins theirs,
   // and flushes the outputs. Harmless when done already.
   void Stop();

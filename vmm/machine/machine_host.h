@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/event/event_loop.h"
 #include "hypervisor/hypervisor.h"
+#include "vmm/jail/spawn_server.h"
 
 namespace touchstone {
 
@@ -15,6 +16,8 @@ struct MachineHost {
   Hypervisor* hypervisor = nullptr;
   EventLoop* loop = nullptr;
   Clock* clock = nullptr;
+  // Makes the processes of jailed devices, with DeviceHost::Program; null: this process does.
+  const SpawnServer* jails = nullptr;
   // Where the host's processors are: their MSRs (msr(4)) and what the kernel says of them.
   absl::string_view msr_folder = "/dev/cpu";
   absl::string_view cpu_folder = "/sys/devices/system/cpu";

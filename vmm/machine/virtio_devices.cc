@@ -43,10 +43,18 @@ absl::Status SetAddress(const Config& config, const char* option, VirtioPart& pa
   return absl::OkStatus();
 }
 
+enum class Death { kFinal, kReplaced };
+
 // Puts the device of `part` into its jail.
-absl::Status Jail(const VirtioSurroundings& machine, JailRequest request, VirtioPart& part) {
+absl::Status Jail(const VirtioSurroundings& machine, JailRequest request, VirtioPart& part,
+                  Death death = Death::kFinal) {
   request.config.set_name(part.name);
-  ASSIGN_OR_RETURN(std::unique_ptr<HostedDevice> device, machine.device_host->Host(request));
+  DeviceHost& jails = *machine.device_host;
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<HostedDevice> device,
+      death == Death::kFinal
+          ? jails.Host(request)
+          : jails.HostReplaceable(std::make_shared<const JailRequest>(std::move(request))));
   part.hosted = device.get();
   part.device = std::move(device);
   return absl::OkStatus();
@@ -106,7 +114,7 @@ absl::Status AddBlocks(const VirtioSurroundings& machine, Parts& parts) {
     if (machine.device_host != nullptr) {
       ASSIGN_OR_RETURN(JailRequest request, BlockJail(config, machine.config.async_executor(),
                                                       config.multiple_workers() ? queues : 1));
-      RETURN_IF_ERROR(Jail(machine, std::move(request), part));
+      RETURN_IF_ERROR(Jail(machine, std::move(request), part, Death::kReplaced));
       parts.push_back(std::move(part));
       continue;
     }
@@ -256,6 +264,7 @@ absl::StatusOr<std::unique_ptr<VirtioDevices>> VirtioDevices::Create(
         DeviceHost::Options{.filters = {.directory = config.seccomp_policy_dir(),
                                         .log_failures = config.seccomp_log_failures()},
                             .pivot_root = config.pivot_root(),
+                            .server = surroundings.host.jails,
                             .failed = surroundings.failed});
     machine.device_host = self->jails_.get();
   }
@@ -264,6 +273,11 @@ absl::StatusOr<std::unique_ptr<VirtioDevices>> VirtioDevices::Create(
     RETURN_IF_ERROR(self->Add(std::move(part), surroundings, vm, msi));
   }
   return self;
+}
+
+void VirtioDevices::RunOnHelperThread(std::function<void()> task) const {
+  EventLoop* const loop = jails_ == nullptr ? nullptr : jails_->helper_loop();
+  if (loop != nullptr) loop->Post(std::move(task));
 }
 
 VirtioDevices::~VirtioDevices() {

@@ -77,6 +77,9 @@ class VirtioDevices {
   // On the main loop; null when there is none.
   [[nodiscard]] BalloonHandle* balloon() { return balloon_; }
 
+  // Runs `task` on the thread beside the loop that jailed devices need, if there is one.
+  void RunOnHelperThread(std::function<void()> task) const;
+
   // For the PCI root, in the order in which it gives out addresses.
   [[nodiscard]] std::vector<PlacedFunction> functions();
 
