@@ -1,7 +1,12 @@
 // Jailed entropy devices, as many as the argument says: until their processes have been started,
-// until all have answered, and their memory then. The program that they run is the real one.
+// until all have answered, and their memory then, with that of the process that makes them. The
+// program that they run is the real one.
+
+#include <sys/types.h>
+#include <unistd.h>
 
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +16,7 @@
 #include "base/event/epoll_loop.h"
 #include "base/log.h"
 #include "benchmark/benchmark.h"
+#include "vmm/jail/spawn_server.h"
 #include "vmm/machine/device_host.h"
 #include "vmm/machine/hosted_device.h"
 #include "vmm/machine/jail_requests.h"
@@ -25,7 +31,7 @@ class Machine {
  public:
   explicit Machine(int64_t devices) : count_(devices) {
     request_.config.set_name("rng");
-    jails_.Host(request_).value()->features();  // The program's pages are in memory.
+    CHECK(jails_.Host(request_).value()->features() != 0);  // The program's pages are in memory.
   }
 
   Devices Start() {
@@ -40,8 +46,10 @@ class Machine {
  private:
   const int64_t count_;
   JailRequest request_ = RngJail();
+  const DeviceHost::Options options_ = {.executable = "vmm/touchstone"};
+  std::unique_ptr<SpawnServer> server_ = SpawnServer::Start(DeviceHost::Program(options_)).value();
   std::unique_ptr<EpollLoop> loop_ = EpollLoop::Create().value();
-  DeviceHost jails_{*loop_, {.executable = "vmm/touchstone"}};
+  DeviceHost jails_{*loop_, {.executable = options_.executable, .server = server_.get()}};
 };
 
 void UntilStarted(benchmark::State& state) {
@@ -90,13 +98,21 @@ double PssKib(pid_t pid) {
   return 0;
 }
 
+// Of its first thread.
+std::vector<pid_t> ChildrenOf(pid_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/task/", pid, "/children"));
+  return {std::istream_iterator<pid_t>(file), std::istream_iterator<pid_t>()};
+}
+
 void Memory(benchmark::State& state) {
   Machine machine(state.range(0));
   Devices devices = machine.Start();
   double kib = 0;
   for (const auto& device : devices) CHECK(device->features() != 0);
-  std::ifstream children("/proc/thread-self/children");
-  for (pid_t pid; children >> pid;) kib += PssKib(pid);
+  for (const pid_t server : ChildrenOf(getpid())) {
+    kib += PssKib(server);
+    for (const pid_t device : ChildrenOf(server)) kib += PssKib(device);
+  }
   for ([[maybe_unused]] const auto _ : state) benchmark::DoNotOptimize(kib);
   state.counters["PSS_KiB"] = kib;
   Machine::End(std::move(devices));
