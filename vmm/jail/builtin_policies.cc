@@ -119,7 +119,7 @@ constexpr Words kDevices[] = {
     {"block_device",
      "{preadv, pwritev, preadv2, pwritev2, pread64, pwrite64, fsync, fdatasync, fallocate}: 1\n"
      "{io_uring_setup, io_uring_enter, io_uring_register, flock, fadvise64}: 1\n",
-     " || arg1 == BLKGETSIZE64 || arg1 == BLKSSZGET"},
+     " || arg1 == BLKGETSIZE64 || arg1 == BLKSSZGET || arg1 == BLKDISCARD || arg1 == BLKZEROOUT"},
     {"net_device", "setsockopt: arg1 == SOL_SOCKET && arg2 == SO_SNDBUF\n",
      " || arg1 == TUNGETIFF || arg1 == TUNSETOFFLOAD || arg1 == TUNSETQUEUE"},
     {"rng_device", ""},

@@ -1,6 +1,7 @@
 #include "vmm/jail/filter.h"
 
 #include <linux/audit.h>
+#include <linux/fs.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -194,6 +195,16 @@ TEST(BuiltinPolicies, ForbidTheDangerous) {
     // A process, and one that shares all but is none.
     EXPECT_EQ(RunFilter(filter, Call(SYS_clone, SIGCHLD)), SECCOMP_RET_TRAP) << name;
     EXPECT_EQ(RunFilter(filter, Call(SYS_clone, 0x10000 | 0x10000000)), SECCOMP_RET_TRAP) << name;
+  }
+}
+
+TEST(BuiltinPolicies, ADiskMayBeABlockDeviceThatIsTrimmed) {
+  const Filter block = *CompileFilter(*BuiltinPolicy("block_device"));
+  const Filter rng = *CompileFilter(*BuiltinPolicy("rng_device"));
+  for (const uint64_t request :
+       std::vector<uint64_t>{BLKGETSIZE64, BLKSSZGET, BLKDISCARD, BLKZEROOUT}) {
+    EXPECT_EQ(RunFilter(block, Call(SYS_ioctl, request)), SECCOMP_RET_ALLOW) << request;
+    EXPECT_EQ(RunFilter(rng, Call(SYS_ioctl, request)), SECCOMP_RET_ERRNO | ENOTTY) << request;
   }
 }
 
