@@ -104,6 +104,12 @@ absl::StatusOr<ScopedFd> CreateMemfd(uint64_t size) {
   return fd;
 }
 
+absl::StatusOr<ScopedFd> Duplicate(int file) {
+  ScopedFd fd(fcntl(file, F_DUPFD_CLOEXEC, 0));
+  if (!fd.valid()) return ErrnoStatus(errno, "dup of guest memory");
+  return fd;
+}
+
 absl::Status CheckFile(const GuestMemory::RegionSpec& file) {
   struct stat status;
   if (fstat(file.fd, &status) != 0) return ErrnoStatus(errno, "fstat of guest memory");
@@ -133,7 +139,7 @@ struct GuestMemory::Table {
   std::vector<Region> regions;
   std::vector<std::unique_ptr<DirtyBitmap>> bitmaps;
   ScopedFd memfd;
-  std::vector<ScopedFd> files;  // Of other processes.
+  std::vector<ScopedFd> files;  // Of the user, or of other processes.
   std::vector<TruncationGuard> guards;
   uint64_t total_size = 0;
 };
@@ -162,14 +168,17 @@ absl::StatusOr<GuestMemory> GuestMemory::Create(absl::Span<const RegionSpec> reg
     const RegionSpec& spec = specs[i];
     const uint64_t size = spec.size;
     Region region{.start = spec.start, .size = size};
-    if (table->memfd.valid() && spec.fd < 0) {
+    const bool own_file = spec.fd >= 0;
+    if (own_file) {
+      ASSIGN_OR_RETURN(table->files.emplace_back(), Duplicate(spec.fd));
+      region.fd = table->files.back().get();
+      region.file_offset = spec.file_offset;
+    } else if (table->memfd.valid()) {
       region.fd = table->memfd.get();
       region.file_offset = file_offsets[i];
     }
-    ASSIGN_OR_RETURN(region.host,
-                     spec.fd >= 0 ? MapRegion(spec.start, size, spec.fd, spec.file_offset, false)
-                                  : MapRegion(spec.start, size, region.fd, region.file_offset,
-                                              options.huge_pages));
+    ASSIGN_OR_RETURN(region.host, MapRegion(spec.start, size, region.fd, region.file_offset,
+                                            options.huge_pages && !own_file));
     table->regions.push_back(region);
     table->total_size += size;
     if (options.track_dirty) {
@@ -185,8 +194,7 @@ absl::StatusOr<GuestMemory> GuestMemory::MapFiles(absl::Span<const RegionSpec> f
   auto table = std::make_shared<Table>();
   for (const RegionSpec& file : sorted) {
     RETURN_IF_ERROR(CheckFile(file));
-    ScopedFd fd(fcntl(file.fd, F_DUPFD_CLOEXEC, 0));
-    if (!fd.valid()) return ErrnoStatus(errno, "dup of guest memory");
+    ASSIGN_OR_RETURN(ScopedFd fd, Duplicate(file.fd));
     ASSIGN_OR_RETURN(uint8_t* const host,
                      MapRegion(file.start, file.size, fd.get(), file.file_offset, false));
     table->regions.push_back({.start = file.start,

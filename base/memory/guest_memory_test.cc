@@ -519,7 +519,10 @@ TEST(GuestMemoryFileTest, RegionMayBeAFile) {
   char last = 0;
   EXPECT_EQ(pread(file.get(), &last, 1, 3 * 4096 - 1), 1);
   EXPECT_EQ(last, 'z');
-  EXPECT_EQ(memory->regions()[1].fd, -1);
+  // Its own, which others can map too.
+  EXPECT_GE(memory->regions()[1].fd, 0);
+  EXPECT_NE(memory->regions()[1].fd, file.get());
+  EXPECT_EQ(memory->regions()[1].file_offset, 4096u);
 }
 
 }  // namespace

@@ -117,7 +117,10 @@ struct Words {
 constexpr Words kDevices[] = {
     {"balloon_device", "fallocate: arg1 == FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE\n"},
     {"block_device",
-     "{preadv, pwritev, preadv2, pwritev2, pread64, pwrite64, fsync, fdatasync, fallocate}: 1\n"
+     "{preadv, pwritev, preadv2, pwritev2, pread64, pwrite64, fsync, fdatasync}: 1\n"
+     // Nothing that moves the end of a file, which may be memory of somebody's.
+     "fallocate: arg1 in FALLOC_FL_KEEP_SIZE|FALLOC_FL_PUNCH_HOLE|FALLOC_FL_ZERO_RANGE; return "
+     "EOPNOTSUPP\n"
      "{io_uring_setup, io_uring_enter, io_uring_register, flock, fadvise64}: 1\n",
      " || arg1 == BLKGETSIZE64 || arg1 == BLKSSZGET || arg1 == BLKDISCARD || arg1 == BLKZEROOUT"},
     {"net_device", "setsockopt: arg1 == SOL_SOCKET && arg2 == SO_SNDBUF\n",
