@@ -54,7 +54,8 @@ class GuestMemory {
     // Private anonymous memory: transparent huge pages whatever the host's shmem policy says, but
     // no other process can map it.
     kAnonymous,
-    // One memfd for all regions: can be handed to vhost-user peers and jailed devices.
+    // One memfd for all regions that have no file: can be handed to vhost-user peers and jailed
+    // devices, as those with files can.
     kMemfd,
   };
 
@@ -73,8 +74,8 @@ class GuestMemory {
     // Host address of the first byte: for KVM memory slots and vhost-user tables, never to be
     // dereferenced.
     uint8_t* host = nullptr;
-    // File that backs the region (-1 when anonymous or a file of RegionSpec; a memfd sealed against
-    // resizing unless it came by MapFiles) and the offset of its first byte there.
+    // File that backs the region (-1 when anonymous; a memfd sealed against resizing unless it is
+    // of a RegionSpec) and the offset of its first byte there.
     int fd = -1;
     uint64_t file_offset = 0;
     DirtyBitmap* dirty = nullptr;
