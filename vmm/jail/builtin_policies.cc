@@ -28,7 +28,7 @@ madvise: arg2 == MADV_DONTNEED || arg2 == MADV_REMOVE || arg2 == MADV_DONTDUMP |
 memfd_create: 1
 
 # Descriptors that are there already.
-{read, readv, write, writev, close, dup, lseek, fstat}: 1
+{read, readv, write, writev, close, dup, lseek, fstat, pipe2}: 1
 {newfstatat, statx, fstatfs}: 1
 {recvmsg, sendmsg, recvfrom, sendto, shutdown, getsockopt, getsockname, getpeername}: 1
 fcntl: arg1 == F_GETFL || arg1 == F_SETFL || arg1 == F_GETFD || arg1 == F_SETFD || \
@@ -103,7 +103,6 @@ constexpr absl::string_view kFrontEnds =
 constexpr absl::string_view kMainThread = R"(
 {accept4, setsockopt, unlink, unlinkat, wait4}: 1
 {sched_setscheduler, sched_getscheduler, sched_get_priority_min, sched_get_priority_max}: 1
-pipe2: 1
 )";
 
 constexpr absl::string_view kConnections = "socket: arg0 == AF_UNIX\nconnect: 1\n";
@@ -134,7 +133,7 @@ constexpr Words kDevices[] = {
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 constexpr absl::string_view kSanitizer =
-    "{getrlimit, prlimit64, personality, getppid, uname, getuid, getdents64, pipe2}: 1\n";
+    "{getrlimit, prlimit64, personality, getppid, uname, getuid, getdents64}: 1\n";
 #define TOUCHSTONE_JAIL_SANITIZER 1
 #endif
 #endif
