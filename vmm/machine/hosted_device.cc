@@ -116,7 +116,7 @@ void HostedDevice::LookAtReports() {
   reports_watch_.Reset();
 }
 
-void HostedDevice::Ended() {
+void HostedDevice::Ended() const {
   end_watch_.Reset();
   MutexLock lock(mutex_);
   // Its last words may be unread.
@@ -143,8 +143,7 @@ absl::StatusOr<ScopedFd> HostedDevice::Relaunch() const {
   process_->AwaitEnd().IgnoreError();
   ASSIGN_OR_RETURN(Launched launched, relaunch_());
   process_.emplace(std::move(launched.process));
-  end_watch_ = loop_.OnReadable(process_->ended_fd(),
-                                [self = const_cast<HostedDevice*>(this)] { self->Ended(); });
+  end_watch_ = loop_.OnReadable(process_->ended_fd(), [this] { Ended(); });
   return std::move(launched.socket);
 }
 

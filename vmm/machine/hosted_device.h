@@ -94,7 +94,7 @@ class HostedDevice final : public VirtioDevice {
   void Fail(const absl::Status& why) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // --- On the loop.
   void LookAtReports();
-  void Ended();
+  void Ended() const;
   // For the front end, which is locked then.
   absl::StatusOr<ScopedFd> Relaunch() const;
 
