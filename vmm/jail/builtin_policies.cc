@@ -79,7 +79,8 @@ ioctl: arg1 == KVM_RUN || arg1 == KVM_IRQ_LINE || arg1 == KVM_SIGNAL_MSI || \
     arg1 == KVM_SET_XSAVE || arg1 == KVM_SET_GUEST_DEBUG || arg1 == KVM_TRANSLATE || \
     arg1 == KVM_GET_IRQCHIP || arg1 == KVM_SET_IRQCHIP || arg1 == KVM_GET_PIT2 || \
     arg1 == KVM_SET_PIT2 || arg1 == FIONBIO || arg1 == FIONREAD || arg1 == FIOCLEX || \
-    arg1 == TUNSETOFFLOAD || arg1 == TUNSETQUEUE || arg1 == VHOST_SET_OWNER || arg1 == VHOST_RESET_OWNER || \
+    arg1 == TUNSETOFFLOAD || arg1 == TUNSETQUEUE || \
+    arg1 == VHOST_SET_OWNER || arg1 == VHOST_RESET_OWNER || \
     arg1 == VHOST_GET_FEATURES || arg1 == VHOST_SET_FEATURES || arg1 == VHOST_SET_MEM_TABLE || \
     arg1 == VHOST_SET_VRING_NUM || arg1 == VHOST_SET_VRING_ADDR || \
     arg1 == VHOST_SET_VRING_BASE || arg1 == VHOST_GET_VRING_BASE || \
@@ -95,8 +96,7 @@ ioctl: arg1 == KVM_RUN || arg1 == KVM_IRQ_LINE || arg1 == KVM_SIGNAL_MSI || \
 std::string OwnSignals() { return absl::StrCat("tgkill: arg0 == ", getpid(), "\n"); }
 
 // Whoever asks a jailed device first connects to it, or finds that it is dead.
-constexpr absl::string_view kFrontEnds =
-    "socketpair: arg0 == AF_UNIX\n{waitid, pidfd_send_signal}: 1\n";
+constexpr absl::string_view kFrontEnds = "socketpair: arg0 == AF_UNIX\n";
 
 // Clients of the control socket and of gdb; children that end; real-time priority for vCPUs later
 // (make_rt).

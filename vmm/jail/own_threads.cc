@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "base/status.h"
 #include "vmm/jail/builtin_policies.h"
 #include "vmm/jail/filter_source.h"
@@ -58,25 +59,29 @@ absl::Status Confine(uint64_t capabilities, const Filter& filter) {
   return InstallFilter(filter, FilterScope::kThread) ? absl::OkStatus() : Failed("seccomp");
 }
 
+absl::StatusOr<Filter> FilterFor(absl::string_view policy, const OwnThreads::Options& options) {
+  return LoadFilter({.log_failures = options.log_failures}, policy);
+}
+
 }  // namespace
 
 absl::StatusOr<OwnThreads> OwnThreads::Prepare(Options options) {
-  const FilterSource source = {.log_failures = options.log_failures};
-  ASSIGN_OR_RETURN(Filter broker, LoadFilter(source, kConnectingThreadPolicy));
-  Filter main = broker;
-  if (!options.connects) {
-    ASSIGN_OR_RETURN(main, LoadFilter(source, kMainThreadPolicy));
-  }
-  ASSIGN_OR_RETURN(Filter vcpu, LoadFilter(source, kVcpuPolicy));
+  ASSIGN_OR_RETURN(
+      Filter main,
+      FilterFor(options.connects ? kConnectingThreadPolicy : kMainThreadPolicy, options));
+  ASSIGN_OR_RETURN(Filter vcpu, FilterFor(kVcpuPolicy, options));
   if (!AnnounceViolations()) return Failed("sigaction SIGSYS");
-  return OwnThreads(options, std::move(main), std::move(vcpu), std::move(broker));
+  return OwnThreads(options, std::move(main), std::move(vcpu));
 }
 
 absl::Status OwnThreads::ConfineMain() const {
   return Confine(options_.keep_scheduling ? kSchedulingCapability : 0, main_);
 }
 
-absl::Status OwnThreads::ConfineBroker() const { return Confine(0, broker_); }
+absl::Status OwnThreads::ConfineBroker() const {
+  ASSIGN_OR_RETURN(const Filter filter, FilterFor(kConnectingThreadPolicy, options_));
+  return Confine(0, filter);
+}
 
 absl::Status OwnThreads::ConfineVcpu() const { return Confine(0, vcpu_); }
 

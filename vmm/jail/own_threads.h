@@ -34,20 +34,16 @@ class OwnThreads {
   // Confines the calling thread, and those that it starts from now on. Errors name the call.
   [[nodiscard]] absl::Status ConfineMain() const;
   [[nodiscard]] absl::Status ConfineVcpu() const;
-  // One that connects to unix sockets for jailed devices.
+  // One that connects to unix sockets for jailed devices. Compiles its policy then.
   [[nodiscard]] absl::Status ConfineBroker() const;
 
  private:
-  OwnThreads(Options options, Filter main, Filter vcpu, Filter broker)
-      : options_(options),
-        main_(std::move(main)),
-        vcpu_(std::move(vcpu)),
-        broker_(std::move(broker)) {}
+  OwnThreads(Options options, Filter main, Filter vcpu)
+      : options_(options), main_(std::move(main)), vcpu_(std::move(vcpu)) {}
 
   Options options_;
   Filter main_;
   Filter vcpu_;
-  Filter broker_;
 };
 
 }  // namespace touchstone
