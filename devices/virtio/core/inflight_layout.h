@@ -15,7 +15,11 @@
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_CORE_INFLIGHT_LAYOUT_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_CORE_INFLIGHT_LAYOUT_H_
 
+#include <atomic>
 #include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "base/memory/guest_window.h"
 
 namespace touchstone {
 
@@ -30,6 +34,14 @@ inline constexpr uint32_t kInflightEntriesAt = 10;
 [[nodiscard]] constexpr uint64_t InflightBytes(uint32_t entries, bool packed) {
   return packed ? 32 + uint64_t{32} * entries : 16 + uint64_t{16} * entries;
 }
+
+// Each store is seen after those before it: a process that dies leaves all of its stores up to one
+// of them.
+inline constexpr std::memory_order kInflightInOrder = std::memory_order_release;
+
+// Looks at the beginning of a region that has room for `entries`, for a ring of `size`: whether
+// nobody has used it yet. InvalidArgument when it is too small, or somebody used it otherwise.
+absl::StatusOr<bool> IsNewInflight(const GuestWindow& region, uint32_t entries, uint32_t size);
 
 }  // namespace touchstone
 

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "absl/status/status.h"
 #include "base/status.h"
 #include "devices/virtio/core/inflight_layout.h"
 
@@ -35,9 +35,6 @@ constexpr uint32_t At(uint16_t entry, uint32_t field) {
   return kEntries + entry * kEntrySize + field;
 }
 
-// As in split_inflight.cc.
-constexpr std::memory_order kInOrder = std::memory_order_release;
-
 bool Available(uint16_t flags, bool wrap) {
   return ((flags & kPackedDescriptorAvailable) != 0) == wrap &&
          ((flags & kPackedDescriptorUsed) != 0) != wrap;
@@ -49,25 +46,14 @@ absl::StatusOr<PackedInflight> PackedInflight::Create(
     GuestWindow window, uint32_t size, const std::function<uint16_t(uint16_t)>& flags_of,
     const QueuePosition& position) {
   const auto entries = static_cast<uint32_t>((window.size() - kEntries) / kEntrySize);
-  if (size > entries) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("an inflight region of ", entries, " entries for a ring of ", size));
-  }
+  ASSIGN_OR_RETURN(const bool is_new, IsNewInflight(window, entries, size));
   PackedInflight self(std::move(window), entries);
-  const auto version = self.window_.Load<uint16_t>(kInflightVersionAt, std::memory_order_relaxed);
-  if (version == 0) {
+  if (is_new) {
     if (position.available != position.used || position.available_wrap != position.used_wrap) {
       return absl::InvalidArgumentError("a new inflight region for a ring with chains in flight");
     }
     self.Initialize(position);
     return self;
-  }
-  const auto their_entries =
-      self.window_.Load<uint16_t>(kInflightEntriesAt, std::memory_order_relaxed);
-  if (version != kInflightVersion || their_entries != entries) {
-    return absl::InvalidArgumentError(absl::StrCat("an inflight region of version ", version,
-                                                   " with ", their_entries, " entries, not ",
-                                                   entries));
   }
   RETURN_IF_ERROR(self.Recover(size, flags_of));
   return self;
@@ -81,12 +67,13 @@ void PackedInflight::Initialize(const QueuePosition& position) {
     window_.Store<uint8_t>(At(entry, kInflight), 0, std::memory_order_relaxed);
     window_.Store<uint16_t>(At(entry, kNext), links_[entry], std::memory_order_relaxed);
   }
-  window_.Store<uint16_t>(kInflightEntriesAt, static_cast<uint16_t>(links_.size()), kInOrder);
-  window_.Store<uint16_t>(kFree, 0, kInOrder);
-  window_.Store<uint16_t>(kUsed, position.used, kInOrder);
-  window_.Store<uint8_t>(kUsedWrap, position.used_wrap ? 1 : 0, kInOrder);
+  window_.Store<uint16_t>(kInflightEntriesAt, static_cast<uint16_t>(links_.size()),
+                          kInflightInOrder);
+  window_.Store<uint16_t>(kFree, 0, kInflightInOrder);
+  window_.Store<uint16_t>(kUsed, position.used, kInflightInOrder);
+  window_.Store<uint8_t>(kUsedWrap, position.used_wrap ? 1 : 0, kInflightInOrder);
   Commit();
-  window_.Store<uint16_t>(kInflightVersionAt, kInflightVersion, kInOrder);
+  window_.Store<uint16_t>(kInflightVersionAt, kInflightVersion, kInflightInOrder);
 }
 
 // "When reconnecting", of packed virtqueues.
@@ -114,14 +101,14 @@ absl::Status PackedInflight::Recover(uint32_t size,
   while (entry < links_.size()) {
     if (seen[entry]) return absl::InvalidArgumentError("the free entries are a loop");
     seen[entry] = true;
-    window_.Store<uint8_t>(At(entry, kInflight), 0, kInOrder);
+    window_.Store<uint8_t>(At(entry, kInflight), 0, kInflightInOrder);
     links_[entry] = window_.Load<uint16_t>(At(entry, kNext), kRelaxed);
     entry = links_[entry];
   }
   RETURN_IF_ERROR(ReadChains(size, std::move(seen)));
-  window_.Store<uint16_t>(kFree, free_, kInOrder);
-  window_.Store<uint16_t>(kUsed, used, kInOrder);
-  window_.Store<uint8_t>(kUsedWrap, wrap, kInOrder);
+  window_.Store<uint16_t>(kFree, free_, kInflightInOrder);
+  window_.Store<uint16_t>(kUsed, used, kInflightInOrder);
+  window_.Store<uint8_t>(kUsedWrap, wrap, kInflightInOrder);
   Commit();
   return absl::OkStatus();
 }
@@ -171,57 +158,57 @@ absl::Status PackedInflight::ReadChains(uint32_t size, std::vector<bool> seen) {
 void PackedInflight::Append(const PackedDescriptor& descriptor) {
   if (next_ >= links_.size()) return;  // So long a chain is not taken.
   if (next_ == free_) {
-    window_.Store<uint16_t>(At(free_, kNumber), 0, kInOrder);
-    window_.Store<uint64_t>(At(free_, kCounter), counter_++, kInOrder);
-    window_.Store<uint8_t>(At(free_, kInflight), 1, kInOrder);
+    window_.Store<uint16_t>(At(free_, kNumber), 0, kInflightInOrder);
+    window_.Store<uint64_t>(At(free_, kCounter), counter_++, kInflightInOrder);
+    window_.Store<uint8_t>(At(free_, kInflight), 1, kInflightInOrder);
     appended_ = 0;
   }
   last_ = next_;
-  window_.Store<uint16_t>(At(free_, kLast), last_, kInOrder);
-  window_.Store<uint16_t>(At(free_, kNumber), ++appended_, kInOrder);
-  window_.Store<uint64_t>(At(last_, kAddress), descriptor.address, kInOrder);
-  window_.Store<uint32_t>(At(last_, kLength), descriptor.length, kInOrder);
-  window_.Store<uint16_t>(At(last_, kFlags), descriptor.flags, kInOrder);
-  window_.Store<uint16_t>(At(last_, kId), descriptor.id, kInOrder);
+  window_.Store<uint16_t>(At(free_, kLast), last_, kInflightInOrder);
+  window_.Store<uint16_t>(At(free_, kNumber), ++appended_, kInflightInOrder);
+  window_.Store<uint64_t>(At(last_, kAddress), descriptor.address, kInflightInOrder);
+  window_.Store<uint32_t>(At(last_, kLength), descriptor.length, kInflightInOrder);
+  window_.Store<uint16_t>(At(last_, kFlags), descriptor.flags, kInflightInOrder);
+  window_.Store<uint16_t>(At(last_, kId), descriptor.id, kInflightInOrder);
   next_ = links_[next_];
-  window_.Store<uint16_t>(kFree, next_, kInOrder);
+  window_.Store<uint16_t>(kFree, next_, kInflightInOrder);
 }
 
 void PackedInflight::Take(uint16_t id) {
   taken_[id] = {.head = free_, .last = last_};
   free_ = next_;
-  window_.Store<uint16_t>(kOldFree, free_, kInOrder);
+  window_.Store<uint16_t>(kOldFree, free_, kInflightInOrder);
 }
 
 void PackedInflight::Unlink(uint16_t id) {
   const Taken& taken = taken_[id];
   links_[taken.last] = free_;
-  window_.Store<uint16_t>(At(taken.last, kNext), free_, kInOrder);
+  window_.Store<uint16_t>(At(taken.last, kNext), free_, kInflightInOrder);
   free_ = taken.head;
-  window_.Store<uint16_t>(kFree, free_, kInOrder);
+  window_.Store<uint16_t>(kFree, free_, kInflightInOrder);
 }
 
 void PackedInflight::Untake(uint16_t id) {
   Unlink(id);
-  window_.Store<uint16_t>(kOldFree, free_, kInOrder);
+  window_.Store<uint16_t>(kOldFree, free_, kInflightInOrder);
   Done(id);
 }
 
 void PackedInflight::Put(uint16_t id, const QueuePosition& position) {
   Unlink(id);
   position_ = position;
-  window_.Store<uint16_t>(kUsed, position.used, kInOrder);
-  window_.Store<uint8_t>(kUsedWrap, position.used_wrap ? 1 : 0, kInOrder);
+  window_.Store<uint16_t>(kUsed, position.used, kInflightInOrder);
+  window_.Store<uint8_t>(kUsedWrap, position.used_wrap ? 1 : 0, kInflightInOrder);
 }
 
 void PackedInflight::Done(uint16_t id) const {
-  window_.Store<uint8_t>(At(taken_[id].head, kInflight), 0, kInOrder);
+  window_.Store<uint8_t>(At(taken_[id].head, kInflight), 0, kInflightInOrder);
 }
 
 void PackedInflight::Commit() {
-  window_.Store<uint16_t>(kOldFree, free_, kInOrder);
-  window_.Store<uint16_t>(kOldUsed, position_.used, kInOrder);
-  window_.Store<uint8_t>(kOldUsedWrap, position_.used_wrap ? 1 : 0, kInOrder);
+  window_.Store<uint16_t>(kOldFree, free_, kInflightInOrder);
+  window_.Store<uint16_t>(kOldUsed, position_.used, kInflightInOrder);
+  window_.Store<uint8_t>(kOldUsedWrap, position_.used_wrap ? 1 : 0, kInflightInOrder);
 }
 
 }  // namespace touchstone

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "absl/status/status.h"
 #include "base/status.h"
 #include "devices/virtio/core/inflight_layout.h"
 
@@ -24,32 +24,17 @@ constexpr uint32_t At(uint16_t head, uint32_t field) {
   return kEntries + head * kEntrySize + field;
 }
 
-// Each store is seen after those before it: a process that dies leaves all of its stores up to one
-// of them.
-constexpr std::memory_order kInOrder = std::memory_order_release;
-
 }  // namespace
 
 absl::StatusOr<SplitInflight> SplitInflight::Create(GuestWindow window, uint32_t size,
                                                     uint16_t used_index,
                                                     const QueuePosition& position) {
   const auto entries = static_cast<uint32_t>((window.size() - kEntries) / kEntrySize);
-  if (size > entries) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("an inflight region of ", entries, " entries for a ring of ", size));
-  }
+  ASSIGN_OR_RETURN(const bool is_new, IsNewInflight(window, entries, size));
   SplitInflight self(std::move(window));
-  const auto version = self.window_.Load<uint16_t>(kInflightVersionAt, std::memory_order_relaxed);
-  if (version == 0) {
+  if (is_new) {
     RETURN_IF_ERROR(self.Begin(entries, position));
     return self;
-  }
-  const auto their_entries =
-      self.window_.Load<uint16_t>(kInflightEntriesAt, std::memory_order_relaxed);
-  if (version != kInflightVersion || their_entries != entries) {
-    return absl::InvalidArgumentError(absl::StrCat("an inflight region of version ", version,
-                                                   " with ", their_entries, " entries, not ",
-                                                   entries));
   }
   RETURN_IF_ERROR(self.Recover(size, used_index));
   return self;
@@ -63,10 +48,10 @@ absl::Status SplitInflight::Begin(uint32_t entries, const QueuePosition& positio
   for (uint32_t i = 0; i < entries; ++i) {
     window_.Store<uint8_t>(At(static_cast<uint16_t>(i), kInflight), 0, std::memory_order_relaxed);
   }
-  window_.Store<uint16_t>(kInflightEntriesAt, static_cast<uint16_t>(entries), kInOrder);
-  window_.Store<uint16_t>(kLastBatch, 0, kInOrder);
-  window_.Store<uint16_t>(kUsedIndex, position.used, kInOrder);
-  window_.Store<uint16_t>(kInflightVersionAt, kInflightVersion, kInOrder);
+  window_.Store<uint16_t>(kInflightEntriesAt, static_cast<uint16_t>(entries), kInflightInOrder);
+  window_.Store<uint16_t>(kLastBatch, 0, kInflightInOrder);
+  window_.Store<uint16_t>(kUsedIndex, position.used, kInflightInOrder);
+  window_.Store<uint16_t>(kInflightVersionAt, kInflightVersion, kInflightInOrder);
   return absl::OkStatus();
 }
 
@@ -101,24 +86,24 @@ absl::Status SplitInflight::Recover(uint32_t size, uint16_t used_index) {
 }
 
 void SplitInflight::Take(uint16_t head) {
-  window_.Store<uint64_t>(At(head, kCounter), counter_++, kInOrder);
-  window_.Store<uint8_t>(At(head, kInflight), 1, kInOrder);
+  window_.Store<uint64_t>(At(head, kCounter), counter_++, kInflightInOrder);
+  window_.Store<uint8_t>(At(head, kInflight), 1, kInflightInOrder);
 }
 
 void SplitInflight::Untake(uint16_t head) { Done(head); }
 
 void SplitInflight::Put(uint16_t head) {
-  window_.Store<uint16_t>(At(head, kNext), last_batch_, kInOrder);
+  window_.Store<uint16_t>(At(head, kNext), last_batch_, kInflightInOrder);
   last_batch_ = head;
-  window_.Store<uint16_t>(kLastBatch, head, kInOrder);
+  window_.Store<uint16_t>(kLastBatch, head, kInflightInOrder);
 }
 
 void SplitInflight::Done(uint16_t head) const {
-  window_.Store<uint8_t>(At(head, kInflight), 0, kInOrder);
+  window_.Store<uint8_t>(At(head, kInflight), 0, kInflightInOrder);
 }
 
 void SplitInflight::SetUsed(uint16_t used_index) const {
-  window_.Store<uint16_t>(kUsedIndex, used_index, kInOrder);
+  window_.Store<uint16_t>(kUsedIndex, used_index, kInflightInOrder);
 }
 
 }  // namespace touchstone
