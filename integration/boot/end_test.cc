@@ -148,8 +148,16 @@ class TerminalRun {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
 
-  // Whether a process of the session lives on. After Wait.
-  [[nodiscard]] bool LeftProcesses() const { return kill(-group_, 0) == 0; }
+  // Whether a process of the session lives on. After Wait. A run that a signal killed outright did
+  // not wait for its children, which the kernel kills after it: they may take a moment.
+  [[nodiscard]] bool LeftProcesses() const {
+    const absl::Time deadline = absl::Now() + kLimit;
+    while (kill(-group_, 0) == 0) {
+      if (absl::Now() > deadline) return true;
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    return false;
+  }
   [[nodiscard]] int terminal() const { return theirs_.get(); }
   [[nodiscard]] const std::string& mode_before() const { return mode_before_; }
   [[nodiscard]] const std::string& output() const { return output_; }
