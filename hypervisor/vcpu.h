@@ -1,7 +1,7 @@
 // One virtual processor.
 //
-// A vCPU belongs to the thread that first calls Run; every method but Kick is called on that
-// thread, or while no thread runs it. Kick is thread-safe and async-signal-safe.
+// A vCPU belongs to the thread that first calls Run; every method but Kick and Counters is called
+// on that thread, or while no thread runs it. Those are thread-safe, and Kick is async-signal-safe.
 //
 //   for (;;) {
 //     ASSIGN_OR_RETURN(VcpuExit exit, vcpu->Run());
@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "hypervisor/vcpu_counter.h"
 #include "hypervisor/vcpu_exit.h"
 #include "hypervisor/x86_64/state.h"
 
@@ -62,6 +63,9 @@ class Vcpu {
   // What Run returns a DebugExit for, until the next call; while anything is asked for, the guest's
   // own debug registers are out of force.
   virtual absl::Status SetDebug(const DebugControl& control) = 0;
+
+  // What the hypervisor counts of this vCPU; empty when it does not.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<VcpuCounter>> Counters() const = 0;
 };
 
 }  // namespace touchstone

@@ -141,6 +141,7 @@ void FakeVcpu::Sleep() const {
 }
 
 absl::StatusOr<VcpuExit> FakeVcpu::Run() {
+  ++entries_;
   for (;;) {
     {
       MutexLock lock(mutex_);

@@ -76,6 +76,10 @@ class FakeVcpu final : public Vcpu {
   absl::StatusOr<VcpuEvents> GetEvents() override { return events_; }
   absl::Status SetEvents(const VcpuEvents& events) override;
   absl::Status SetDebug(const DebugControl& control) override;
+  // "entries": calls of Run.
+  [[nodiscard]] absl::StatusOr<std::vector<VcpuCounter>> Counters() const override {
+    return std::vector<VcpuCounter>{{"entries", entries_.load()}};
+  }
 
  private:
   struct Step {
@@ -99,6 +103,7 @@ class FakeVcpu final : public Vcpu {
   const EventFd wake_;
   std::atomic<bool> kicked_{false};
   std::atomic<int> noted_pauses_{0};
+  std::atomic<uint64_t> entries_{0};
 
   mutable Mutex mutex_;
   std::deque<Step> script_ ABSL_GUARDED_BY(mutex_);

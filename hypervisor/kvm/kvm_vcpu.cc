@@ -23,6 +23,12 @@ std::atomic_ref<uint8_t> ImmediateExit(kvm_run& run) {
   return std::atomic_ref<uint8_t>(run.immediate_exit);
 }
 
+// Now: while the vCPU runs, KVM would have the caller wait. A KVM older than 5.14 counts nothing.
+KvmCounters OpenCounters(int vcpu) {
+  const absl::StatusOr<int> fd = KVM_IOCTL(vcpu, KVM_GET_STATS_FD, uint64_t{0});
+  return fd.ok() ? KvmCounters(ScopedFd(*fd)) : KvmCounters();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<KvmVcpu>> KvmVcpu::Create(ScopedFd fd, const Sizes& sizes,
@@ -43,7 +49,8 @@ KvmVcpu::KvmVcpu(ScopedFd fd, KvmRunArea area, size_t xsave_size,
       area_(std::move(area)),
       xsave_size_(xsave_size),
       capabilities_(capabilities),
-      external_(external) {}
+      external_(external),
+      counters_(OpenCounters(fd_.get())) {}
 
 // api.rst 5: ready_for_interrupt_injection is as the last KVM_RUN left it. Where the guest is not
 // ready, request_interrupt_window makes KVM return as soon as it is.

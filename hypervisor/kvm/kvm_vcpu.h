@@ -23,6 +23,7 @@
 #include "base/scoped_fd.h"
 #include "hypervisor/external_interrupts.h"
 #include "hypervisor/kvm/kvm_capabilities.h"
+#include "hypervisor/kvm/kvm_counters.h"
 #include "hypervisor/kvm/kvm_run_area.h"
 #include "hypervisor/vcpu.h"
 
@@ -59,6 +60,9 @@ class KvmVcpu final : public Vcpu {
   absl::StatusOr<VcpuEvents> GetEvents() override;
   absl::Status SetEvents(const VcpuEvents& events) override;
   absl::Status SetDebug(const DebugControl& control) override;
+  [[nodiscard]] absl::StatusOr<std::vector<VcpuCounter>> Counters() const override {
+    return counters_.Read();
+  }
 
  private:
   KvmVcpu(ScopedFd fd, KvmRunArea area, size_t xsave_size, const KvmCapabilities& capabilities,
@@ -75,6 +79,7 @@ class KvmVcpu final : public Vcpu {
   const size_t xsave_size_;
   const KvmCapabilities capabilities_;
   ExternalInterrupts* const external_;
+  const KvmCounters counters_;
   // The thread inside KVM_RUN, 0 when none is.
   std::atomic<pid_t> running_thread_{0};
   // The run area's copy of the general registers is what the vCPU has.

@@ -157,6 +157,19 @@ TEST_F(KvmVcpuTest, InOfEachWidthTakesItsAnswer) {
   EXPECT_EQ(registers.rax & 0xFFFFFFFF, 0x43424140);
 }
 
+TEST_F(KvmVcpuTest, CountsWhatItsGuestExitsFor) {
+  ASSERT_TRUE(guest().StartRealMode(GuestCode(kOutWidths)).ok());
+  for (int i = 0; i < 4; ++i) Run();
+
+  const auto counters = vcpu().Counters();
+
+  ASSERT_TRUE(counters.ok()) << counters.status();
+  const auto exits = std::find_if(counters->begin(), counters->end(),
+                                  [](const VcpuCounter& c) { return c.name == "exits"; });
+  ASSERT_NE(exits, counters->end()) << "KVM of Linux before 5.14?";
+  EXPECT_GE(exits->value, 4U);
+}
+
 TEST_F(KvmVcpuTest, StringOutGivesAllItsBytes) {
   ASSERT_TRUE(guest().StartRealMode(GuestCode(kOutString)).ok());
   const std::string text = "hello";

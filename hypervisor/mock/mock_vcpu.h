@@ -34,6 +34,7 @@ class MockVcpu : public Vcpu {
   MOCK_METHOD(absl::StatusOr<VcpuEvents>, GetEvents, (), (override));
   MOCK_METHOD(absl::Status, SetEvents, (const VcpuEvents& events), (override));
   MOCK_METHOD(absl::Status, SetDebug, (const DebugControl& control), (override));
+  MOCK_METHOD(absl::StatusOr<std::vector<VcpuCounter>>, Counters, (), (const, override));
 };
 
 }  // namespace touchstone
