@@ -338,6 +338,13 @@ std::vector<PciAddress> PciRoot::functions() const {
   return addresses;
 }
 
+absl::string_view PciRoot::NameOf(PciAddress address) const {
+  if (address.domain != 0 || address.bus != 0) return {};
+  MutexLock lock(mutex_);
+  const PciFunction* const function = slots_[address.devfn()].function;
+  return function == nullptr ? absl::string_view() : function->name();
+}
+
 std::optional<uint64_t> PciRoot::DecodedAt(PciAddress address, int bar) const {
   if (address.domain != 0 || address.bus != 0) return std::nullopt;
   MutexLock lock(mutex_);

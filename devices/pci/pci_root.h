@@ -34,6 +34,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/mutex.h"
 #include "devices/bus/address_range.h"
@@ -100,6 +101,9 @@ class PciRoot {
 
   // The functions there are, by address, the host bridge first.
   [[nodiscard]] std::vector<PciAddress> functions() const;
+
+  // What the function there calls itself; empty where there is none.
+  [[nodiscard]] absl::string_view NameOf(PciAddress address) const;
 
   // Where a BAR is decoded now, if it is.
   [[nodiscard]] std::optional<uint64_t> DecodedAt(PciAddress address, int bar) const;

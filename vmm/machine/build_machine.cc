@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -183,8 +184,9 @@ absl::StatusOr<Entry> EnterRom(const RunConfig& config, const MemoryLayout& layo
   return Entry{.first = EnterResetVector()};
 }
 
-absl::Status CreateVcpus(const RunConfig& config, const Processors& processors, const Entry& entry,
-                         Machine::Parts& parts) {
+// Without an entry the vCPUs stay as they are made.
+absl::Status CreateVcpus(const RunConfig& config, const Processors& processors,
+                         const std::optional<Entry>& entry, Machine::Parts& parts) {
   const bool leaky = config.core_scheduling() && HostThreadsLeak();
   const VcpuThread::Targets targets = {parts.ports.get(),     parts.mmio.get(),
                                        parts.lifecycle.get(), parts.pause.get(),
@@ -193,16 +195,16 @@ absl::Status CreateVcpus(const RunConfig& config, const Processors& processors, 
   for (uint32_t i = 0; i < processors.apic_ids.size(); ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<Vcpu> vcpu,
                      parts.vm->CreateVcpu(processors.apic_ids[i], processors.cpuid[i]));
-    std::vector<Msr> msrs = entry.msrs;
+    std::vector<Msr> msrs = entry.has_value() ? entry->msrs : std::vector<Msr>();
     if (parts.hwp != nullptr) msrs.push_back({kMsrPlatformInfo, parts.hwp->PlatformInfo(i)});
     RETURN_IF_ERROR(vcpu->SetMsrs(msrs).status());
-    if (i == processors.boot) {
-      if (parts.split != nullptr) parts.split->SetBootVcpu(vcpu.get());
+    if (i == processors.boot && parts.split != nullptr) parts.split->SetBootVcpu(vcpu.get());
+    if (i == processors.boot && entry.has_value()) {
       ASSIGN_OR_RETURN(LapicState lapic, vcpu->GetLapic());
       WireLocalInterrupts(lapic);
       RETURN_IF_ERROR(vcpu->SetLapic(lapic));
-      RETURN_IF_ERROR(vcpu->SetSpecialRegisters(entry.first.special));
-      RETURN_IF_ERROR(vcpu->SetRegisters(entry.first.general));
+      RETURN_IF_ERROR(vcpu->SetSpecialRegisters(entry->first.special));
+      RETURN_IF_ERROR(vcpu->SetRegisters(entry->first.general));
     }
     parts.vcpus.push_back(
         std::make_unique<VcpuThread>(std::move(vcpu), i, targets, PlanPlacement(config, i, leaky)));
@@ -274,10 +276,12 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
     for_firmware.push_back(BootOrderFile(disks));
   }
   RETURN_IF_ERROR(parts.platform->AddFwCfg(config, std::move(for_firmware), *parts.ports));
-  ASSIGN_OR_RETURN(const GuestAddress rsdp, WriteFirmwareTables(content, parts.memory));
-  ASSIGN_OR_RETURN(const Entry entry, config.has_bios()
-                                          ? EnterRom(config, layout, parts.memory, parts.rom)
-                                          : EnterKernel(config, layout, parts.memory, rsdp));
+  std::optional<Entry> entry;
+  if (!host.restored) {
+    ASSIGN_OR_RETURN(const GuestAddress rsdp, WriteFirmwareTables(content, parts.memory));
+    ASSIGN_OR_RETURN(entry, config.has_bios() ? EnterRom(config, layout, parts.memory, parts.rom)
+                                              : EnterKernel(config, layout, parts.memory, rsdp));
+  }
   // The process first, then its vCPUs' threads (crosvm.md 9.5).
   if (config.has_vcpu_cgroup_path()) {
     RETURN_IF_ERROR(JoinCgroup(config.vcpu_cgroup_path(), getpid()));
@@ -288,6 +292,9 @@ absl::StatusOr<std::unique_ptr<Machine>> BuildMachine(const RunConfig& config,
     if (!hwp.ok()) return Annotate(hwp.status(), "--enable-hwp");
     parts.hwp = *std::move(hwp);
   }
+  parts.apic_ids = processors.apic_ids;
+  parts.boot_vcpu = processors.boot;
+  ASSIGN_OR_RETURN(parts.state_msrs, host.hypervisor->StateMsrs());
   RETURN_IF_ERROR(CreateVcpus(config, processors, entry, parts));
   return std::make_unique<Machine>(std::move(parts));
 }

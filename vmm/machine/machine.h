@@ -52,6 +52,9 @@ class Machine {
     std::unique_ptr<HwpMsrs> hwp;           // Null without --enable-hwp.
     std::unique_ptr<VirtioDevices> virtio;  // Lower the lines that the PCI root shares out.
     std::vector<std::unique_ptr<VcpuThread>> vcpus;
+    std::vector<uint32_t> apic_ids;    // By vCPU.
+    uint32_t boot_vcpu = 0;            // The one that starts first.
+    std::vector<uint32_t> state_msrs;  // What Hypervisor::StateMsrs says.
   };
 
   explicit Machine(Parts parts);
@@ -100,6 +103,8 @@ class Machine {
   [[nodiscard]] PciRoot& pci() { return parts_.pci->root(); }
   // Null when there is none.
   [[nodiscard]] BalloonHandle* balloon() { return parts_.virtio->balloon(); }
+  // All there is, for who saves and restores it.
+  [[nodiscard]] Parts& parts() { return parts_; }
   // What the vCPUs' exits go to.
   [[nodiscard]] Bus& ports() { return *parts_.ports; }
   [[nodiscard]] Bus& mmio() { return *parts_.mmio; }

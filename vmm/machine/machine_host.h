@@ -18,6 +18,9 @@ struct MachineHost {
   Clock* clock = nullptr;
   // Makes the processes of jailed devices, with DeviceHost::Program; null: this process does.
   const SpawnServer* jails = nullptr;
+  // The machine goes on from a saved state (machine_state.h): what the guest's memory and registers
+  // begin with comes from there.
+  bool restored = false;
   // Where the host's processors are: their MSRs (msr(4)) and what the kernel says of them.
   absl::string_view msr_folder = "/dev/cpu";
   absl::string_view cpu_folder = "/sys/devices/system/cpu";

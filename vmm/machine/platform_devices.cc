@@ -111,19 +111,19 @@ absl::Status PlatformDevices::AddFlash(const PflashConfig& config, uint64_t rom_
 
 absl::Status PlatformDevices::AddSerial(const SerialConfig& config, const MachineHost& host,
                                         Bus& ports, InterruptRouter& interrupts) {
+  const bool debugcon = config.hardware() == SerialConfig::DEBUGCON;
   SerialPort& port = serial_.emplace_back();
+  port.name = absl::StrCat(debugcon ? "debugcon " : "COM", config.num());
   ASSIGN_OR_RETURN(port.backend, OpenSerialBackend(config, *host.loop, *host.clock));
-  if (config.hardware() == SerialConfig::DEBUGCON) {
+  if (debugcon) {
     port.debugcon = std::make_unique<Debugcon>(*port.backend.output);
-    return ports.Insert({config.debugcon_port(), 1}, absl::StrCat("debugcon ", config.num()),
-                        port.debugcon.get());
+    return ports.Insert({config.debugcon_port(), 1}, port.name, port.debugcon.get());
   }
   const SerialPortAddress& place = kSerialPorts[config.num() - 1];
   port.uart = std::make_unique<Serial>(*port.backend.output, *port.backend.input,
                                        interrupts.Connect(static_cast<uint32_t>(place.irq)));
   com_ports_.push_back({place.port, static_cast<uint8_t>(place.irq)});
-  return ports.Insert({place.port, kSerialPortCount}, absl::StrCat("COM", config.num()),
-                      port.uart.get());
+  return ports.Insert({place.port, kSerialPortCount}, port.name, port.uart.get());
 }
 
 void PlatformDevices::Describe(AcpiConfig& acpi) const {
@@ -141,6 +141,17 @@ void PlatformDevices::Describe(AcpiConfig& acpi) const {
     const std::vector<uint8_t> node = FwCfgNode().bytes();
     acpi.system_bus_aml.insert(acpi.system_bus_aml.end(), node.begin(), node.end());
   }
+}
+
+std::vector<std::string> PlatformDevices::Names() const {
+  std::vector<std::string> names;
+  for (const SerialPort& port : serial_) names.push_back(port.name);
+  if (i8042_ != nullptr) names.emplace_back("i8042");
+  names.emplace_back("ACPI power management");
+  if (rtc_ != nullptr) names.emplace_back("RTC");
+  if (fw_cfg_ != nullptr) names.emplace_back("fw_cfg");
+  if (flash_ != nullptr) names.emplace_back("flash");
+  return names;
 }
 
 void PlatformDevices::FlushOutputs() {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -50,6 +51,9 @@ class PlatformDevices {
   // Fills in what the ACPI tables say of these devices.
   void Describe(AcpiConfig& acpi) const;
 
+  // What there is, in a fixed order: "COM1", "RTC".
+  [[nodiscard]] std::vector<std::string> Names() const;
+
   [[nodiscard]] AcpiPm& acpi_pm() { return *acpi_pm_; }
 
   // Writes out what serial ports and consoles hold back. For the end of a run.
@@ -58,6 +62,7 @@ class PlatformDevices {
  private:
   // A port with its back end, which outlives it.
   struct SerialPort {
+    std::string name;
     SerialBackend backend;
     std::unique_ptr<Serial> uart;
     std::unique_ptr<Debugcon> debugcon;

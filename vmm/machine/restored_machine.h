@@ -1,0 +1,63 @@
+// A machine on the fake hypervisor that waits for a state, for tests of saving and restoring.
+//
+//   RestoredMachine from(config), to(config);
+//   ... from.vcpu(0).SetRegisters(...); from.machine().ports().Write(...); ...
+//   ASSERT_TRUE(RestoreMachine(to.machine(), *SaveMachine(from.machine())).ok());
+//
+// Thread-compatible.
+
+#ifndef TOUCHSTONE_VMM_MACHINE_RESTORED_MACHINE_H_
+#define TOUCHSTONE_VMM_MACHINE_RESTORED_MACHINE_H_
+
+#include <memory>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/event/epoll_loop.h"
+#include "base/log.h"
+#include "hypervisor/fake/fake_hypervisor.h"
+#include "vmm/config/config.pb.h"
+#include "vmm/config/defaults.h"
+#include "vmm/machine/build_machine.h"
+#include "vmm/machine/machine.h"
+#include "vmm/machine/machine_host.h"
+
+namespace touchstone {
+
+class RestoredMachine {
+ public:
+  // A configuration without a jail, with little memory and no more devices than every machine has.
+  static RunConfig SmallConfig() {
+    RunConfig config;
+    config.set_kernel("/nonexistent");
+    config.set_disable_sandbox(true);
+    config.mutable_mem()->set_size(16);
+    return config;
+  }
+
+  // Made of what `config` says; dies when that cannot be built.
+  explicit RestoredMachine(RunConfig config = SmallConfig()) : loop_(*EpollLoop::Create()) {
+    ApplyDefaults(config);
+    host_.hypervisor = &hypervisor_;
+    host_.loop = loop_.get();
+    host_.clock = &SystemClock();
+    host_.restored = true;
+    absl::StatusOr<std::unique_ptr<Machine>> machine = BuildMachine(config, host_, [] {});
+    CHECK(machine.ok());
+    machine_ = *std::move(machine);
+  }
+
+  [[nodiscard]] Machine& machine() { return *machine_; }
+  [[nodiscard]] FakeVm& vm() { return *hypervisor_.vm(); }
+  [[nodiscard]] EventLoop& loop() { return *loop_; }
+
+ private:
+  FakeHypervisor hypervisor_;
+  std::unique_ptr<EpollLoop> loop_;
+  MachineHost host_;
+  std::unique_ptr<Machine> machine_;
+};
+
+}  // namespace touchstone
+
+#endif  // TOUCHSTONE_VMM_MACHINE_RESTORED_MACHINE_H_
