@@ -173,6 +173,7 @@ absl::StatusOr<GuestMemory> GuestMemory::Create(absl::Span<const RegionSpec> reg
       ASSIGN_OR_RETURN(table->files.emplace_back(), Duplicate(spec.fd));
       region.fd = table->files.back().get();
       region.file_offset = spec.file_offset;
+      region.users_file = true;
     } else if (table->memfd.valid()) {
       region.fd = table->memfd.get();
       region.file_offset = file_offsets[i];
@@ -201,7 +202,8 @@ absl::StatusOr<GuestMemory> GuestMemory::MapFiles(absl::Span<const RegionSpec> f
                               .size = file.size,
                               .host = host,
                               .fd = fd.get(),
-                              .file_offset = file.file_offset});
+                              .file_offset = file.file_offset,
+                              .users_file = true});
     table->files.push_back(std::move(fd));
     table->total_size += file.size;
     ASSIGN_OR_RETURN(TruncationGuard guard, TruncationGuard::Watch(host, file.size));

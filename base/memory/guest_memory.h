@@ -78,6 +78,8 @@ class GuestMemory {
     // of a RegionSpec) and the offset of its first byte there.
     int fd = -1;
     uint64_t file_offset = 0;
+    // The file is that of a RegionSpec.
+    bool users_file = false;
     DirtyBitmap* dirty = nullptr;
   };
 

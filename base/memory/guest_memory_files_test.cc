@@ -42,6 +42,7 @@ TEST(GuestMemoryFilesTest, SharesWhatIsInTheFiles) {
   EXPECT_EQ(seen, 0x11223344u);
   EXPECT_EQ(memory.ReadObject<uint8_t>(GuestAddress{0x9007}).value(), 'c');
   ASSERT_EQ(memory.regions().size(), 2u);
+  EXPECT_TRUE(memory.regions()[1].users_file);
   EXPECT_EQ(memory.regions()[0].start, GuestAddress{0x1000});
   EXPECT_EQ(memory.total_size(), 3 * kPage);
 }
