@@ -345,6 +345,12 @@ absl::string_view PciRoot::NameOf(PciAddress address) const {
   return function == nullptr ? absl::string_view() : function->name();
 }
 
+const PciFunction* PciRoot::FunctionAt(PciAddress address) const {
+  if (address.domain != 0 || address.bus != 0) return nullptr;
+  MutexLock lock(mutex_);
+  return slots_[address.devfn()].function;
+}
+
 std::optional<uint64_t> PciRoot::DecodedAt(PciAddress address, int bar) const {
   if (address.domain != 0 || address.bus != 0) return std::nullopt;
   MutexLock lock(mutex_);

@@ -105,6 +105,9 @@ class PciRoot {
   // What the function there calls itself; empty where there is none.
   [[nodiscard]] absl::string_view NameOf(PciAddress address) const;
 
+  // Null when there is none.
+  [[nodiscard]] const PciFunction* FunctionAt(PciAddress address) const;
+
   // Where a BAR is decoded now, if it is.
   [[nodiscard]] std::optional<uint64_t> DecodedAt(PciAddress address, int bar) const;
 

@@ -22,7 +22,10 @@ namespace touchstone {
 namespace {
 
 using std::filesystem::exists;
+using ::testing::AllOf;
 using ::testing::AnyOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 const Said& Silent() {
   static const auto& silent = *new Said{.status = 0};
@@ -40,6 +43,62 @@ TEST(ControlTest, StopEndsTheRunInOrder) {
   EXPECT_EQ(machine.child().output(), "ready\n");
   EXPECT_EQ(machine.child().errors(), "");
   EXPECT_FALSE(exists(machine.socket()));
+}
+
+TEST(ControlTest, StatusShowsTheMachineToPeople) {
+  ControlledMachine machine("end_guest", "halt", {"--cpus", "2"});
+  ASSERT_TRUE(machine.Await("ready\n"));
+
+  const Said said = Control({"status", machine.socket()});
+
+  EXPECT_EQ(said.status, 0);
+  EXPECT_EQ(said.err, "");
+  EXPECT_THAT(said.out, HasSubstr(", running, up "));
+  EXPECT_THAT(said.out, HasSubstr("\n   1  running "));
+  EXPECT_THAT(said.out, HasSubstr("exits to touchstone: "));
+  EXPECT_THAT(said.out, AllOf(HasSubstr("hypervisor: "), HasSubstr("  exits ")));
+  EXPECT_THAT(said.out, HasSubstr("rng (jailed)\n"));
+}
+
+TEST(ControlTest, StatusAsJsonHasTheCounts) {
+  ControlledMachine machine("end_guest", "halt");
+  ASSERT_TRUE(machine.Await("ready\n"));
+  ASSERT_EQ(Control({"suspend", machine.socket()}), Silent());
+
+  const Said said = Control({"status", "--json", machine.socket()});
+
+  EXPECT_EQ(said.status, 0);
+  EXPECT_THAT(said.out, HasSubstr("\"state\": \"suspended\""));
+  EXPECT_THAT(said.out, HasSubstr("\"state\": \"waiting\""));
+  // What it wrote to the console, at least.
+  EXPECT_THAT(said.out, Not(HasSubstr("\"io\": 0,")));
+  EXPECT_THAT(said.out, HasSubstr("\"address\": \"00:01.0\""));
+}
+
+TEST(ControlTest, MachinesOfAFolderAreListed) {
+  ControlledMachine machine("end_guest", "halt", {}, ControlledMachine::Socket::kFolder);
+  ASSERT_TRUE(machine.Await("ready\n"));
+  const std::string folder = std::filesystem::path(machine.socket()).parent_path();
+
+  const Said one = Control({"list", folder});
+  machine.child().Signal(SIGKILL);
+  machine.End();
+  const Said none = Control({"list", folder});
+
+  EXPECT_EQ(one.status, 0);
+  EXPECT_THAT(one.out, HasSubstr("running              1     64 MiB"));
+  EXPECT_THAT(one.out, HasSubstr(machine.socket() + "\n"));
+  EXPECT_EQ(none.status, 0);
+  EXPECT_EQ(none.out, "");
+  EXPECT_THAT(none.err, HasSubstr(machine.socket()));
+}
+
+TEST(ControlTest, StatusOfNoMachineIsAnError) {
+  const Said said = Control({"status", "/nowhere.sock"});
+
+  EXPECT_EQ(said.status, 1);
+  EXPECT_EQ(said.out, "");
+  EXPECT_THAT(said.err, HasSubstr("/nowhere.sock"));
 }
 
 TEST(ControlTest, ASignalRemovesTheSocket) {

@@ -7,12 +7,14 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/time.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "vmm/cli/command_list.h"
 #include "vmm/cli/control_command.h"
 #include "vmm/cli/host_files.h"
 #include "vmm/cli/version.h"
+#include "vmm/cli/watch_command.h"
 #include "vmm/config/command_line.h"
 #include "vmm/config/config_schema.h"
 #include "vmm/config/defaults.h"
@@ -233,11 +235,44 @@ ExitCode ExecuteControl(absl::string_view name, const Call& call) {
   return ExitCode::kError;
 }
 
+ExitCode ExecuteStatus(const Call& call) {
+  // Long enough to count, short enough to wait for.
+  constexpr absl::Duration kInterval = absl::Milliseconds(500);
+  const absl::StatusOr<StatusLine> line = ParseStatusLine(call.arguments);
+  if (!line.ok()) {
+    return RefuseArguments(call.context, absl::StrCat("status: ", line.status().message()));
+  }
+  const absl::StatusOr<std::string> text = ShowStatus(*line, kInterval);
+  if (!text.ok()) {
+    PrintError(call.context, text.status().message());
+    return ExitCode::kError;
+  }
+  call.context.out(*text);
+  return ExitCode::kOk;
+}
+
+ExitCode ExecuteList(const Call& call) {
+  const absl::StatusOr<std::string> folder = ParseListLine(call.arguments);
+  if (!folder.ok()) {
+    return RefuseArguments(call.context, absl::StrCat("list: ", folder.status().message()));
+  }
+  const absl::StatusOr<MachineList> list = ListMachines(*folder);
+  if (!list.ok()) {
+    PrintError(call.context, absl::StrCat("list: ", list.status().message()));
+    return ExitCode::kError;
+  }
+  if (!list->text.empty()) call.context.out(list->text);
+  for (const std::string& silent : list->silent) PrintError(call.context, silent);
+  return ExitCode::kOk;
+}
+
 ExitCode ExecuteCommand(absl::string_view name, const Call& call) {
   if (name == "run") return ExecuteRun(call);
   if (name == "device") return ExecuteDevice(call);
   if (name == "version") return ExecuteVersion(call);
   if (name == "help") return ExecuteHelp(call);
+  if (name == "status") return ExecuteStatus(call);
+  if (name == "list") return ExecuteList(call);
   return ExecuteControl(name, call);
 }
 

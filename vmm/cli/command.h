@@ -39,7 +39,9 @@ struct CommandContext {
   // Sends a request to the machine with this control socket, and waits for its answer.
   std::function<absl::StatusOr<ControlResponse>(const std::string& socket,
                                                 const ControlRequest& request)>
-      send_control = SendControlRequest;
+      send_control = [](const std::string& socket, const ControlRequest& request) {
+        return SendControlRequest(socket, request);
+      };
   // Reads a configuration file, and writes one.
   std::function<absl::StatusOr<std::string>(const std::string& path)> read_file = ReadTextFile;
   std::function<absl::Status(const std::string& path, absl::string_view text)> write_file =

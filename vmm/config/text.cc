@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 namespace touchstone {
 namespace {
@@ -47,6 +48,22 @@ std::string Quote(absl::string_view text) {
     }
   }
   return absl::StrCat("'", escaped, cut ? "..." : "", "'");
+}
+
+std::string QuoteJson(absl::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      quoted.push_back('\\');
+      quoted.push_back(c);
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      absl::StrAppendFormat(&quoted, "\\u%04x", static_cast<unsigned>(c));
+    } else {
+      quoted.push_back(c);
+    }
+  }
+  quoted.push_back('"');
+  return quoted;
 }
 
 std::string ClosestName(absl::string_view text, const std::vector<std::string>& names) {

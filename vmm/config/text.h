@@ -13,6 +13,9 @@ namespace touchstone {
 // `text` in single quotes on one line: control characters escaped, cut after 60 bytes.
 std::string Quote(absl::string_view text);
 
+// `text` as a JSON string (RFC 8259, 7).
+std::string QuoteJson(absl::string_view text);
+
 // The name nearest to `text` by edit distance, or empty when none is near enough to be what was
 // meant. Bounded work: texts over 64 bytes are near to nothing.
 std::string ClosestName(absl::string_view text, const std::vector<std::string>& names);

@@ -16,6 +16,11 @@ TEST(Quote, CutsAfterSixtyBytes) {
   EXPECT_EQ(Quote(std::string(61, 'x')), "'" + std::string(60, 'x') + "...'");
 }
 
+TEST(QuoteJson, EscapesWhatJsonDoesNotTake) {
+  EXPECT_EQ(QuoteJson("a \"b\" \\ c\n\x1f"), "\"a \\\"b\\\" \\\\ c\\u000a\\u001f\"");
+  EXPECT_EQ(QuoteJson(""), "\"\"");
+}
+
 TEST(ClosestName, FindsWhatWasProbablyMeant) {
   const std::vector<std::string> names = {"mem", "cpus", "serial", "kvm-device", "no-rtc"};
 

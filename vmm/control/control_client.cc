@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/fd_socket.h"
@@ -19,13 +20,15 @@
 namespace touchstone {
 
 absl::StatusOr<ControlResponse> SendControlRequest(const std::string& path,
-                                                   const ControlRequest& request) {
+                                                   const ControlRequest& request,
+                                                   absl::Duration patience) {
   ASSIGN_OR_RETURN(ScopedFd fd, ConnectUnix(path, SOCK_SEQPACKET));
   const int flags = fcntl(fd.get(), F_GETFL);
   if (flags < 0 || fcntl(fd.get(), F_SETFL, flags & ~O_NONBLOCK) != 0) {
     return ErrnoStatus(errno, "fcntl of a socket");
   }
   const FdSocket socket(std::move(fd));
+  RETURN_IF_ERROR(socket.SetTimeout(patience));
   const std::string bytes = request.SerializeAsString();
   const absl::Status sent =
       socket.Send({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
@@ -35,6 +38,9 @@ absl::StatusOr<ControlResponse> SendControlRequest(const std::string& path,
   // FdSocket's code for a peer that is gone.
   if (size.ok() ? *size == 0 : absl::IsFailedPrecondition(size.status())) {
     return absl::UnavailableError(absl::StrCat(path, ": the machine is gone, or refuses us"));
+  }
+  if (absl::IsUnavailable(size.status())) {
+    return absl::UnavailableError(absl::StrCat(path, ": the machine does not answer"));
   }
   if (!size.ok()) return Annotate(size.status(), path);
   ControlResponse response;

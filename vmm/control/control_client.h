@@ -6,15 +6,18 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "vmm/control/control.pb.h"
 
 namespace touchstone {
 
-// Sends `request` to the machine whose control socket is at `path`, and waits for its answer as
-// long as it takes (crosvm.md 2.1). Errors name the path: nobody listens there, the machine ended
-// before it answered, the answer cannot be read. Thread-safe.
-absl::StatusOr<ControlResponse> SendControlRequest(const std::string& path,
-                                                   const ControlRequest& request);
+// Sends `request` to the machine whose control socket is at `path`, and waits for its answer, as
+// long as it takes (crosvm.md 2.1) unless `patience` says otherwise. Errors name the path: nobody
+// listens there, the machine ended before it answered, or did not answer in time, the answer cannot
+// be read. Thread-safe.
+absl::StatusOr<ControlResponse> SendControlRequest(
+    const std::string& path, const ControlRequest& request,
+    absl::Duration patience = absl::InfiniteDuration());
 
 }  // namespace touchstone
 

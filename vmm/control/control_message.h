@@ -13,7 +13,7 @@ namespace touchstone {
 
 // Larger packets are refused.
 inline constexpr size_t kMaxControlRequest = 4096;
-inline constexpr size_t kMaxControlResponse = size_t{64} << 10;
+inline constexpr size_t kMaxControlResponse = size_t{128} << 10;
 
 inline ControlResponse ControlDone(std::string text = {}) {
   ControlResponse response;

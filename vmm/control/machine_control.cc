@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "devices/platform/acpi_pm/acpi_pm_registers.h"
 #include "vmm/control/control_message.h"
+#include "vmm/control/machine_status.h"
 
 namespace touchstone {
 namespace {
@@ -44,6 +45,8 @@ void MachineControl::Obey(const ControlRequest& request, ControlServer::Reply re
       return SetBalloon(request, std::move(reply));
     case ControlRequest::BALLOON_STATISTICS:
       return SendBalloonStatistics(std::move(reply));
+    case ControlRequest::STATUS:
+      return reply(SendStatus());
     case ControlRequest::UNKNOWN:
       break;
   }
@@ -136,6 +139,12 @@ void MachineControl::SetBalloon(const ControlRequest& request, ControlServer::Re
                                     " bytes, and the guest gets no further")));
     return true;
   });
+}
+
+ControlResponse MachineControl::SendStatus() {
+  ControlResponse response = ControlDone();
+  *response.mutable_status() = DescribeMachine(machine_, SystemClock().Monotonic() - started_);
+  return response;
 }
 
 // crosvm.md 2.2, "balloon_stats shape", as it prints it: two blanks for each level.

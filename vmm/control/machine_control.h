@@ -12,6 +12,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "base/event/event_loop.h"
 #include "devices/virtio/balloon/balloon_handle.h"
 #include "vmm/control/control.pb.h"
@@ -32,7 +33,7 @@ class MachineControl {
   // `s2idle`: the machine has suspend-to-idle, and its guest is put to sleep and woken (crosvm.md
   // 9.3).
   MachineControl(Machine& machine, EventLoop& loop, bool s2idle)
-      : machine_(machine), loop_(loop), s2idle_(s2idle) {}
+      : machine_(machine), loop_(loop), s2idle_(s2idle), started_(SystemClock().Monotonic()) {}
 
   // Answers at once, or when it is done. This outlives the loop's last turn.
   void Obey(const ControlRequest& request, ControlServer::Reply reply);
@@ -53,12 +54,15 @@ class MachineControl {
   void SetBalloon(const ControlRequest& request, ControlServer::Reply reply);
   void SendBalloonStatistics(ControlServer::Reply reply);
 
+  ControlResponse SendStatus();
+
   void Repeat(Step step);
   void Poll();
 
   Machine& machine_;
   EventLoop& loop_;
   const bool s2idle_;
+  const absl::Duration started_;
   std::vector<Step> steps_;
   Watch poll_;  // While there are steps.
 };

@@ -93,6 +93,39 @@ class MachineControlTest : public testing::Test {
   std::optional<MachineControl> control_;
 };
 
+TEST_F(MachineControlTest, TheStatusShowsVcpusAndDevices) {
+  Start();
+
+  const ControlResponse response = Ask(ControlRequest::STATUS);
+
+  EXPECT_EQ(response.error(), 0);
+  const MachineStatus& status = response.status();
+  EXPECT_EQ(status.pid(), static_cast<uint32_t>(getpid()));
+  EXPECT_EQ(status.state(), MachineStatus::RUNNING);
+  EXPECT_EQ(status.memory(), uint64_t{64} << 20);
+  ASSERT_EQ(status.vcpus_size(), 1);
+  EXPECT_EQ(status.vcpus(0).exits_size(), status.exit_names_size());
+  EXPECT_EQ(status.counter_names(0), "entries");
+  EXPECT_EQ(status.vcpus(0).counters_size(), 1);
+  ASSERT_GT(status.devices_size(), 2);
+  EXPECT_EQ(status.devices(0).address(), "00:00.0");
+  EXPECT_FALSE(status.devices(0).has_device_id());
+  EXPECT_EQ(status.devices(1).device_id(), 4u);
+  EXPECT_EQ(status.devices(1).queues(0).size(), 256u);
+  EXPECT_FALSE(status.devices(1).queues(0).running());
+}
+
+TEST_F(MachineControlTest, TheStatusTellsASuspendedMachine) {
+  Start();
+  Ask(ControlRequest::SUSPEND);
+  EXPECT_EQ(Ask(ControlRequest::STATUS).status().state(), MachineStatus::SUSPENDED);
+  EXPECT_EQ(Ask(ControlRequest::STATUS).status().vcpus(0).state(), MachineStatus::WAITING);
+  Ask(ControlRequest::SUSPEND, /*full=*/true);
+  EXPECT_EQ(Ask(ControlRequest::STATUS).status().state(), MachineStatus::SUSPENDED_FULLY);
+  Ask(ControlRequest::RESUME, /*full=*/true);
+  EXPECT_EQ(Ask(ControlRequest::STATUS).status().state(), MachineStatus::RUNNING);
+}
+
 TEST_F(MachineControlTest, StopEndsTheRun) {
   Start();
 

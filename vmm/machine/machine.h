@@ -85,6 +85,11 @@ class Machine {
   void WakeDevices();
   [[nodiscard]] bool devices_asleep() const { return devices_asleep_; }
 
+  // --- For those who watch.
+  // REQUIRES: index < vcpu_count().
+  [[nodiscard]] const VcpuThread& vcpu_thread(uint32_t index) const { return *parts_.vcpus[index]; }
+  [[nodiscard]] const VirtioDevices& virtio() const { return *parts_.virtio; }
+
   // --- For a debugger.
   // Who hears of what vCPUs stop for. REQUIRES: before Start.
   void SetDebugHook(DebugHook& hook);

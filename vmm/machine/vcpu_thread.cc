@@ -42,7 +42,7 @@ VcpuThread::VcpuThread(std::unique_ptr<Vcpu> vcpu, uint32_t index, const Targets
 VcpuThread::~VcpuThread() { Stop(); }
 
 void VcpuThread::Start(std::function<absl::Status()> prologue) {
-  thread_ = std::thread([this, prologue = std::move(prologue)] { Loop(prologue); });
+  thread_ = std::thread([this, prologue = std::move(prologue)] { Run(prologue); });
 }
 
 void VcpuThread::Stop() {
@@ -58,8 +58,21 @@ absl::Status VcpuThread::MakeRealtime() {
   return Annotate(TakeRealtimePriority(thread_.native_handle()), absl::StrCat("vCPU ", index_));
 }
 
+VcpuThread::ExitCounts VcpuThread::exit_counts() const {
+  ExitCounts counts;
+  for (size_t i = 0; i < counts.size(); ++i) counts[i] = exits_[i].load(std::memory_order_relaxed);
+  return counts;
+}
+
 void VcpuThread::AwaitResume() {
+  state_.store(State::kWaiting, std::memory_order_relaxed);
   if (targets_.pause->Wait(*vcpu_, stopping_)) vcpu_->NotePause();
+  state_.store(State::kRunning, std::memory_order_relaxed);
+}
+
+void VcpuThread::Run(const std::function<absl::Status()>& prologue) {
+  Loop(prologue);
+  state_.store(State::kEnded, std::memory_order_relaxed);
 }
 
 void VcpuThread::Loop(const std::function<absl::Status()>& prologue) {
@@ -78,6 +91,8 @@ void VcpuThread::Loop(const std::function<absl::Status()>& prologue) {
       targets_.lifecycle->End(EndOfRun::kCrash);
       return;
     }
+    std::atomic<uint64_t>& count = exits_[exit->index()];
+    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (std::holds_alternative<InterruptedExit>(*exit)) {
       AwaitResume();
     } else if (!Dispatch(*exit)) {

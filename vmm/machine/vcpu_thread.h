@@ -6,15 +6,21 @@
 #ifndef TOUCHSTONE_VMM_MACHINE_VCPU_THREAD_H_
 #define TOUCHSTONE_VMM_MACHINE_VCPU_THREAD_H_
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <thread>
+#include <variant>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "devices/bus/bus.h"
 #include "hypervisor/vcpu.h"
+#include "hypervisor/vcpu_counter.h"
+#include "hypervisor/vcpu_exit.h"
 #include "vmm/machine/bus_lock_throttle.h"
 #include "vmm/machine/cpu/hwp_msrs.h"
 #include "vmm/machine/debug_hook.h"
@@ -48,6 +54,23 @@ class VcpuThread {
   // Brings the vCPU out of the guest and joins the thread. Harmless when it never started.
   void Stop();
 
+  enum class State : uint8_t {
+    kNotStarted,
+    kRunning,  // Its guest's code, an exit, or idle in the hypervisor.
+    kWaiting,  // At the machine's gate.
+    kEnded,
+  };
+  // Exits to this program since the start, by VcpuExit::index(). Interrupted ones are those of
+  // kicks and signals.
+  using ExitCounts = std::array<uint64_t, std::variant_size_v<VcpuExit>>;
+
+  // --- Thread-safe.
+  [[nodiscard]] State state() const { return state_.load(std::memory_order_relaxed); }
+  [[nodiscard]] ExitCounts exit_counts() const;
+  [[nodiscard]] absl::StatusOr<std::vector<VcpuCounter>> hypervisor_counters() const {
+    return vcpu_->Counters();
+  }
+
   // Gives the thread real-time priority, if it is one that is to have it. Errors name the call.
   // REQUIRES: started.
   absl::Status MakeRealtime();
@@ -59,6 +82,7 @@ class VcpuThread {
   [[nodiscard]] Vcpu& vcpu() { return *vcpu_; }
 
  private:
+  void Run(const std::function<absl::Status()>& prologue);
   void Loop(const std::function<absl::Status()>& prologue);
   // While the machine stands still.
   void AwaitResume();
@@ -71,6 +95,9 @@ class VcpuThread {
   const VcpuPlacement placement_;
   BusLockThrottle bus_locks_;  // The thread's own.
   DebugHook* debug_ = nullptr;
+  std::atomic<State> state_{State::kNotStarted};
+  // The thread's own to write.
+  std::array<std::atomic<uint64_t>, std::variant_size_v<VcpuExit>> exits_{};
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

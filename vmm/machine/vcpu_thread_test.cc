@@ -83,6 +83,22 @@ TEST_F(VcpuThreadTest, WritesReachTheDevices) {
   EXPECT_THAT(mmio_device_.accesses(), ElementsAre(Access{true, 4, {0x44, 0x33, 0x22, 0x11}}));
 }
 
+TEST_F(VcpuThreadTest, ExitsAreCountedByKind) {
+  EXPECT_EQ(thread_->state(), VcpuThread::State::kNotStarted);
+  vcpu_->Script(FakeExit::Out(kPort + 1, 2, 0xABCD));
+  vcpu_->Script(FakeExit::In(kPort, 1));
+  vcpu_->Script(FakeExit::MmioWrite(kMmio + 4, 4, 0x11223344));
+  vcpu_->Script(FakeExit::Other(ShutdownExit{}));
+
+  RunToEnd();
+
+  const VcpuThread::ExitCounts counts = thread_->exit_counts();
+  EXPECT_EQ(counts[VcpuExit(IoExit{}).index()], 2u);
+  EXPECT_EQ(counts[VcpuExit(MmioExit{}).index()], 1u);
+  EXPECT_EQ(counts[VcpuExit(ShutdownExit{}).index()], 1u);
+  EXPECT_EQ(thread_->state(), VcpuThread::State::kEnded);
+}
+
 TEST_F(VcpuThreadTest, ReadsAreAnswered) {
   const size_t in = vcpu_->Script(FakeExit::In(kPort + 2, 1));
   const size_t load = vcpu_->Script(FakeExit::MmioRead(kMmio, 2));

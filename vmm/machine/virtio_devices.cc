@@ -321,6 +321,17 @@ std::vector<PlacedFunction> VirtioDevices::functions() {
   return functions;
 }
 
+std::vector<VirtioDevices::View> VirtioDevices::Views() const {
+  std::vector<View> views;
+  for (const Device& device : devices_) {
+    views.push_back({.name = device.part.name,
+                     .function = device.pci.get(),
+                     .jailed = device.part.hosted != nullptr,
+                     .virtio = device.pci->View()});
+  }
+  return views;
+}
+
 absl::Status VirtioDevices::Sleep() {
   for (Device& device : devices_) {
     absl::Status status = device.pci->Sleep();

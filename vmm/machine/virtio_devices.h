@@ -83,6 +83,15 @@ class VirtioDevices {
   // For the PCI root, in the order in which it gives out addresses.
   [[nodiscard]] std::vector<PlacedFunction> functions();
 
+  // A device as it is now.
+  struct View {
+    std::string name;
+    const PciFunction* function = nullptr;
+    bool jailed = false;  // In a process of its own.
+    VirtioPciView virtio;
+  };
+  [[nodiscard]] std::vector<View> Views() const;
+
   // The queues of all devices stand still from here to WakeUp. All of them or none: an error names
   // the device. The vCPUs stand still.
   absl::Status Sleep();

@@ -23,6 +23,13 @@ uint64_t WithHalf(uint64_t value, bool high, uint32_t half) {
               : (value & ~uint64_t{0xFFFF'FFFF}) | half;
 }
 
+// Of the driver's or the device's area (Virtio 1.2, 2.7.6 and 2.7.8).
+std::optional<uint16_t> SplitIndex(const GuestMemory& memory, GuestAddress area) {
+  const absl::StatusOr<Le16> index = memory.ReadObject<Le16>(area + 2);
+  if (!index.ok()) return std::nullopt;
+  return index->get();
+}
+
 }  // namespace
 
 CommonConfig::CommonConfig(VirtioDevice& device, GuestMemory memory, PciInterrupt& interrupt,
@@ -49,6 +56,21 @@ CommonConfig::Queue* CommonConfig::Selected() {
 
 uint8_t CommonConfig::status() const {
   return status_ | (interrupt_.needs_reset() ? kVirtioNeedsReset : 0);
+}
+
+VirtioPciView CommonConfig::View() const {
+  VirtioPciView view = {
+      .device_id = device_.device_id(), .status = status(), .features = driver_features_};
+  const bool packed = (driver_features_ & kVirtioPackedRing) != 0;
+  for (const Queue& queue : queues_) {
+    VirtioPciView::Queue& shown = view.queues.emplace_back();
+    shown.size = queue.layout.size;
+    shown.running = queue.running;
+    if (!queue.running || packed) continue;
+    shown.available = SplitIndex(memory_, queue.layout.driver);
+    shown.used = SplitIndex(memory_, queue.layout.device);
+  }
+  return view;
 }
 
 // Virtio 1.2, 4.1.4.3.1: only the first 64 bits exist, the others read as 0.

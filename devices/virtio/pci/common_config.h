@@ -28,6 +28,7 @@
 #include "devices/virtio/core/queue_layout.h"
 #include "devices/virtio/core/virtio_device.h"
 #include "devices/virtio/pci/pci_interrupt.h"
+#include "devices/virtio/pci/virtio_pci_view.h"
 
 namespace touchstone {
 
@@ -47,6 +48,8 @@ class CommonConfig {
   [[nodiscard]] uint8_t status() const;
   // Whether the device works on this queue. REQUIRES: it exists.
   [[nodiscard]] bool runs(uint16_t queue) const { return queues_[queue].running; }
+
+  [[nodiscard]] VirtioPciView View() const;
 
   // What writing 0 to the status does.
   void Reset();

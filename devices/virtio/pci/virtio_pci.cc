@@ -100,6 +100,11 @@ void VirtioPci::Reset() {
   UpdateKickAddresses();
 }
 
+VirtioPciView VirtioPci::View() const {
+  MutexLock lock(mutex_);
+  return common_.View();
+}
+
 absl::Status VirtioPci::Sleep() {
   MutexLock lock(mutex_);
   return common_.Sleep();

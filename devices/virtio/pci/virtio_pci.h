@@ -39,6 +39,7 @@
 #include "devices/virtio/pci/common_config.h"
 #include "devices/virtio/pci/pci_interrupt.h"
 #include "devices/virtio/pci/shared_memory_bar.h"
+#include "devices/virtio/pci/virtio_pci_view.h"
 
 namespace touchstone {
 
@@ -89,6 +90,8 @@ class VirtioPci final : public PciFunction, public BusDevice {
     return shared_memory_.regions();
   }
 
+  [[nodiscard]] VirtioPciView View() const;
+
   // Resets the device, as the driver can: no queue runs afterwards.
   void Reset();
 
@@ -137,7 +140,7 @@ class VirtioPci final : public PciFunction, public BusDevice {
   ConfigSpace config_;
   uint32_t window_capability_ = 0;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   CommonConfig common_ ABSL_GUARDED_BY(mutex_);
   std::optional<uint64_t> bar_address_ ABSL_GUARDED_BY(mutex_);
   std::vector<KickAddress> kick_addresses_ ABSL_GUARDED_BY(mutex_);  // As last told.
