@@ -21,6 +21,7 @@
 #include "integration/testing/child_process.h"
 #include "integration/testing/runfiles.h"
 #include "integration/testing/test_files.h"
+#include "integration/virtio/net_host.h"
 #include "integration/virtio/socket_folder.h"
 #include "integration/virtio/virtio_guest.h"
 
@@ -117,6 +118,23 @@ void ExpectDiskOutlivesProcesses(Vm& vm, const std::string& disk,
   EXPECT_EQ(Say(vm, "dmesg | grep -i 'I/O error'"), "");
 }
 
+// One process, two taps.
+std::unique_ptr<ChildProcess> StartNets(const std::string& first, const std::string& second) {
+  return StartDevice({"net", absl::StrCat("--tap-name=", first, ",vun0"),
+                      absl::StrCat("--tap-name=", second, ",vun1"), "--mrg-rxbuf"});
+}
+
+// Full frames, in pieces too, to the host and back.
+void ExpectNetWorks(Vm& vm, const std::string& interface, const std::string& network) {
+  SCOPED_TRACE(interface);
+  EXPECT_EQ(Say(vm, absl::StrCat("ip address add ", network, ".2/24 dev ", interface,
+                                 " && ip link set ", interface, " up && ping -q -A -W 2 -c 50 ",
+                                 network, ".1 | grep loss; ping -q -A -W 2 -s 4000 -c 50 ", network,
+                                 ".1 | grep loss")),
+            "50 packets transmitted, 50 packets received, 0% packet loss\n"
+            "50 packets transmitted, 50 packets received, 0% packet loss\n");
+}
+
 // Everything in one boot.
 TEST(VhostUserTest, ServesDebiansDrivers) {
   const std::string own_disk = Disk("own-disk");
@@ -125,11 +143,14 @@ TEST(VhostUserTest, ServesDebiansDrivers) {
   const std::string rng_socket = folder.File("rng");
   const std::string disk_socket = folder.File("disk");
   const std::string daemon_socket = folder.File("qsd");
+  const std::string net_sockets[] = {folder.File("n0"), folder.File("n1")};
+  const HostTap taps[] = {{"vun0", "10.9.7.1/24"}, {"vun1", "10.9.8.1/24"}};
   const std::vector<std::string> rng_line = {"rng", absl::StrCat("--socket-path=", rng_socket)};
   const std::vector<std::string> disk_line = {"block", absl::StrCat("--socket-path=", disk_socket),
                                               absl::StrCat("--block=", own_disk)};
   std::unique_ptr<ChildProcess> rng = StartDevice(rng_line);
   std::unique_ptr<ChildProcess> disk = StartDevice(disk_line);
+  const std::unique_ptr<ChildProcess> nets = StartNets(net_sockets[0], net_sockets[1]);
   const std::unique_ptr<ChildProcess> daemon = Start(
       {kStorageDaemon, "--blockdev",
        absl::StrCat("driver=file,node-name=disk,filename=", daemon_disk), "--export",
@@ -142,6 +163,8 @@ TEST(VhostUserTest, ServesDebiansDrivers) {
                         absl::StrCat("--vhost-user=rng,socket=", rng_socket),
                         absl::StrCat("--vhost-user-blk=", disk_socket),
                         absl::StrCat("--vhost-user-blk=", daemon_socket),
+                        absl::StrCat("--vhost-user=net,socket=", net_sockets[0]),
+                        absl::StrCat("--vhost-user=net,socket=", net_sockets[1]),
                         absl::StrCat("--vhost-user-fs=", directory.socket(), ":shared")});
   ASSERT_TRUE(vm->AwaitReady(kBootLimit).ok()) << vm->errors();
 
@@ -151,6 +174,10 @@ TEST(VhostUserTest, ServesDebiansDrivers) {
   EXPECT_EQ(Say(*vm, "dd if=/dev/vdb bs=8 count=1 2>/dev/null"), "qsd-disk");
   ExpectDiskWorks(*vm, "/dev/vda", own_disk);
   ExpectDiskWorks(*vm, "/dev/vdb", daemon_disk);
+
+  ASSERT_EQ(Say(*vm, "modprobe virtio_net; ls /sys/class/net"), "eth0\neth1\nlo\n");
+  ExpectNetWorks(*vm, "eth0", "10.9.7");
+  ExpectNetWorks(*vm, "eth1", "10.9.8");
 
   // virtio-fs.
   EXPECT_EQ(Say(*vm,
@@ -180,6 +207,7 @@ TEST(VhostUserTest, ServesDebiansDrivers) {
   EXPECT_THAT(vm->errors(), HasSubstr("vhost-user: device 4: the back end is gone"));
   vm.reset();
   EXPECT_EQ(*disk->Wait(absl::Seconds(60)), 0) << disk->errors();
+  EXPECT_EQ(*nets->Wait(absl::Seconds(60)), 0) << nets->errors();
 }
 
 }  // namespace

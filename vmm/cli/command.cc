@@ -206,11 +206,11 @@ ExitCode ExecuteHelp(const Call& call) {
 
 // crosvm.md 3.1.
 ExitCode ExecuteDevice(const Call& call) {
-  const absl::StatusOr<DeviceLine> line = ParseDeviceLine(call.arguments);
-  if (!line.ok()) {
-    return RefuseArguments(call.context, absl::StrCat("device: ", line.status().message()));
+  const absl::StatusOr<std::vector<DeviceLine>> lines = ParseDeviceLines(call.arguments);
+  if (!lines.ok()) {
+    return RefuseArguments(call.context, absl::StrCat("device: ", lines.status().message()));
   }
-  const absl::Status status = call.context.run_device(*line);
+  const absl::Status status = call.context.run_devices(*lines);
   if (status.ok()) return ExitCode::kOk;
   PrintError(call.context, absl::StrCat("device: ", status.message()));
   return ExitCode::kError;

@@ -34,8 +34,8 @@ struct CommandContext {
   // Builds and runs the machine of a valid configuration with defaults applied. An error is printed
   // and exits with 1.
   std::function<absl::StatusOr<ExitCode>(const RunConfig&)> run;
-  // Serves the device of a line until its monitor goes. An error is printed and exits with 1.
-  std::function<absl::Status(const DeviceLine&)> run_device = {};
+  // Serves devices until their monitors go. An error is printed and exits with 1.
+  std::function<absl::Status(const std::vector<DeviceLine>&)> run_devices = {};
   // Sends a request to the machine with this control socket, and waits for its answer.
   std::function<absl::StatusOr<ControlResponse>(const std::string& socket,
                                                 const ControlRequest& request)>

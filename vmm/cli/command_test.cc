@@ -38,9 +38,9 @@ class CommandTest : public testing::Test {
                        config_ = config;
                        return result_;
                      },
-                 .run_device =
-                     [this](const DeviceLine& line) {
-                       device_ = line;
+                 .run_devices =
+                     [this](const std::vector<DeviceLine>& lines) {
+                       device_ = lines.front();
                        return device_result_;
                      },
                  .send_control =

@@ -48,6 +48,6 @@ int main(int argc, char** argv) {
                               .out = [](absl::string_view text) { WriteAll(STDOUT_FILENO, text); },
                               .err = [](absl::string_view text) { WriteAll(STDERR_FILENO, text); },
                               .run = touchstone::RunMachine,
-                              .run_device = touchstone::RunDevice,
+                              .run_devices = touchstone::RunDevices,
                           });
 }

@@ -1,6 +1,7 @@
 #include "vmm/device/device_line.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -21,7 +22,7 @@ namespace touchstone {
 namespace {
 
 // "A,B,...", of exactly so many parts, none of them empty.
-absl::StatusOr<std::vector<std::string>> Parts(absl::string_view option, const std::string& value,
+absl::StatusOr<std::vector<std::string>> Parts(absl::string_view option, absl::string_view value,
                                                size_t count) {
   std::vector<std::string> parts = absl::StrSplit(value, ',');
   const bool empty = std::find(parts.begin(), parts.end(), "") != parts.end();
@@ -30,28 +31,34 @@ absl::StatusOr<std::vector<std::string>> Parts(absl::string_view option, const s
       absl::StrCat(option, ": ", Quote(value), " has not ", count, " parts with commas between"));
 }
 
-// crosvm's ways to say what a network device is; returns its socket.
-absl::StatusOr<std::string> ReadTap(const DeviceNetLine& line, NetConfig& net) {
-  if (line.has_tap_fd()) {
-    ASSIGN_OR_RETURN(const std::vector<std::string> parts, Parts("--tap-fd", line.tap_fd(), 2));
-    int32_t fd = -1;
-    if (!absl::SimpleAtoi(parts[1], &fd) || fd < 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--tap-fd: ", Quote(parts[1]), " is no descriptor"));
-    }
-    net.set_tap_fd(fd);
-    return parts[0];
+// crosvm's ways to say what a network device is, and where its monitor is.
+
+absl::StatusOr<DeviceLine> ReadTapFd(absl::string_view value) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> parts, Parts("--tap-fd", value, 2));
+  int32_t fd = -1;
+  if (!absl::SimpleAtoi(parts[1], &fd) || fd < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--tap-fd: ", Quote(parts[1]), " is no descriptor"));
   }
-  if (line.has_tap_name()) {
-    ASSIGN_OR_RETURN(const std::vector<std::string> parts, Parts("--tap-name", line.tap_name(), 2));
-    net.set_tap_name(parts[1]);
-    return parts[0];
-  }
-  ASSIGN_OR_RETURN(const std::vector<std::string> parts, Parts("--device", line.device(), 4));
+  NetConfig net;
+  net.set_tap_fd(fd);
+  return DeviceLine{.socket_path = parts[0], .fd = std::nullopt, .device = std::move(net)};
+}
+
+absl::StatusOr<DeviceLine> ReadTapName(absl::string_view value) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> parts, Parts("--tap-name", value, 2));
+  NetConfig net;
+  net.set_tap_name(parts[1]);
+  return DeviceLine{.socket_path = parts[0], .fd = std::nullopt, .device = std::move(net)};
+}
+
+absl::StatusOr<DeviceLine> ReadOwnTap(absl::string_view value) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> parts, Parts("--device", value, 4));
+  NetConfig net;
   net.set_host_ip(parts[1]);
   net.set_netmask(parts[2]);
   net.set_mac(parts[3]);
-  return parts[0];
+  return DeviceLine{.socket_path = parts[0], .fd = std::nullopt, .device = std::move(net)};
 }
 
 // One function for each type: what of the line is the device's own.
@@ -76,28 +83,13 @@ absl::Status ReadDevice(const DeviceBlockLine& line, DeviceLine& result) {
   return absl::OkStatus();
 }
 
+// What --net says; other devices are in ReadTaps.
 absl::Status ReadDevice(const DeviceNetLine& line, DeviceLine& result) {
-  const int said = line.has_net() + line.has_tap_fd() + line.has_tap_name() + line.has_device();
-  if (said == 0) return absl::InvalidArgumentError("--net is missing");
-  if (said > 1) {
-    return absl::InvalidArgumentError(
-        "one of --net, --tap-fd, --tap-name and --device, each device "
-        "has a process of its own");
+  if (!line.has_net()) return absl::InvalidArgumentError("--net is missing");
+  if (line.has_mrg_rxbuf()) {
+    return absl::InvalidArgumentError("--mrg-rxbuf is a key of --net where that is given");
   }
-  if (line.has_net()) {
-    if (line.has_mrg_rxbuf()) {
-      return absl::InvalidArgumentError("--mrg-rxbuf is a key of --net where that is given");
-    }
-    result.device = line.net();
-    return absl::OkStatus();
-  }
-  if (result.socket_path.has_value()) {
-    return absl::InvalidArgumentError("the socket is given twice");
-  }
-  NetConfig net;
-  net.set_mrg_rxbuf(line.mrg_rxbuf());
-  ASSIGN_OR_RETURN(result.socket_path, ReadTap(line, net));
-  result.device = std::move(net);
+  result.device = line.net();
   return absl::OkStatus();
 }
 
@@ -137,13 +129,48 @@ absl::Status ReadDevice(const DeviceConsoleLine& line, DeviceLine& result) {
   return absl::OkStatus();
 }
 
+// The devices that bring their own sockets.
 template <typename Line>
-absl::StatusOr<DeviceLine> Parse(Arguments arguments) {
+absl::StatusOr<std::vector<DeviceLine>> ReadTaps(const Line& /*line*/) {
+  return std::vector<DeviceLine>();
+}
+
+absl::StatusOr<std::vector<DeviceLine>> ReadTaps(const DeviceNetLine& line) {
+  std::vector<DeviceLine> taps;
+  const auto add = [&taps](const auto& values, auto read) {
+    for (const std::string& value : values) {
+      absl::StatusOr<DeviceLine> tap = read(value);
+      if (!tap.ok()) return tap.status();
+      taps.push_back(*std::move(tap));
+    }
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(add(line.tap_fd(), ReadTapFd));
+  RETURN_IF_ERROR(add(line.tap_name(), ReadTapName));
+  RETURN_IF_ERROR(add(line.device(), ReadOwnTap));
+  std::set<std::string> sockets;
+  for (DeviceLine& tap : taps) {
+    std::get<NetConfig>(tap.device).set_mrg_rxbuf(line.mrg_rxbuf());
+    if (sockets.insert(*tap.socket_path).second) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("two devices have the socket ", Quote(*tap.socket_path)));
+  }
+  if (!taps.empty() && (line.has_net() || line.has_socket_path() || line.has_fd())) {
+    return absl::InvalidArgumentError(
+        "--net and its socket exclude --tap-fd, --tap-name and --device, which have their own");
+  }
+  return taps;
+}
+
+template <typename Line>
+absl::StatusOr<std::vector<DeviceLine>> Parse(Arguments arguments) {
   Line line;
   RETURN_IF_ERROR(ParseCommandLine(arguments, line));
   std::vector<std::string> errors;
   CheckSchema(line, errors);
   if (!errors.empty()) return absl::InvalidArgumentError(errors[0]);
+  ASSIGN_OR_RETURN(std::vector<DeviceLine> taps, ReadTaps(line));
+  if (!taps.empty()) return taps;
   DeviceLine result;
   if (line.has_socket_path()) result.socket_path = line.socket_path();
   if (line.has_fd()) result.fd = line.fd();
@@ -151,12 +178,12 @@ absl::StatusOr<DeviceLine> Parse(Arguments arguments) {
   if (result.socket_path.has_value() == result.fd.has_value()) {
     return absl::InvalidArgumentError("either --socket-path or --fd says where the monitor is");
   }
-  return result;
+  return std::vector<DeviceLine>{std::move(result)};
 }
 
 struct Type {
   absl::string_view name;
-  absl::StatusOr<DeviceLine> (*parse)(Arguments arguments);
+  absl::StatusOr<std::vector<DeviceLine>> (*parse)(Arguments arguments);
   const Descriptor* (*schema)();
 };
 
@@ -176,16 +203,16 @@ std::vector<std::string> TypeNames() {
 
 }  // namespace
 
-absl::StatusOr<DeviceLine> ParseDeviceLine(Arguments arguments) {
+absl::StatusOr<std::vector<DeviceLine>> ParseDeviceLines(Arguments arguments) {
   if (arguments.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the type is missing, one of ", absl::StrJoin(TypeNames(), ", ")));
   }
   for (const Type& type : kTypes) {
     if (type.name != arguments[0]) continue;
-    absl::StatusOr<DeviceLine> line = type.parse(arguments.subspan(1));
-    if (!line.ok()) return Annotate(line.status(), type.name);
-    return line;
+    absl::StatusOr<std::vector<DeviceLine>> lines = type.parse(arguments.subspan(1));
+    if (!lines.ok()) return Annotate(lines.status(), type.name);
+    return lines;
   }
   const std::vector<std::string> names = TypeNames();
   return absl::InvalidArgumentError(absl::StrCat("unknown type ", Quote(arguments[0]),

@@ -1,6 +1,6 @@
 // The command line of `touchstone device TYPE` (crosvm.md 3.1).
 //
-//   ASSIGN_OR_RETURN(const DeviceLine line, ParseDeviceLine({"block", "--socket-path=/s", ...}));
+//   ASSIGN_OR_RETURN(const DeviceLine line, ParseDeviceLines({"block", "--socket-path=/s", ...}));
 
 #ifndef TOUCHSTONE_VMM_DEVICE_DEVICE_LINE_H_
 #define TOUCHSTONE_VMM_DEVICE_DEVICE_LINE_H_
@@ -30,8 +30,10 @@ struct DeviceLine {
       device;
 };
 
-// Reads the arguments after `device`. Errors are one line.
-absl::StatusOr<DeviceLine> ParseDeviceLine(absl::Span<const absl::string_view> arguments);
+// Reads the arguments after `device`: the devices that one process serves, at least one. Several
+// are network devices (crosvm.md 3.1), with different sockets. Errors are one line.
+absl::StatusOr<std::vector<DeviceLine>> ParseDeviceLines(
+    absl::Span<const absl::string_view> arguments);
 
 // What --help shows: of the type that the arguments name, or of all.
 std::string DeviceHelp(absl::Span<const absl::string_view> arguments);

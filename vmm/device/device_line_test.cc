@@ -13,11 +13,19 @@ namespace {
 using testing::HasSubstr;
 
 std::string ErrorOf(std::vector<absl::string_view> arguments) {
-  return std::string(ParseDeviceLine(arguments).status().message());
+  return std::string(ParseDeviceLines(arguments).status().message());
+}
+
+// Of a process with one device.
+DeviceLine LineOf(std::vector<absl::string_view> arguments) {
+  const absl::StatusOr<std::vector<DeviceLine>> lines = ParseDeviceLines(arguments);
+  EXPECT_TRUE(lines.ok()) << lines.status();
+  EXPECT_EQ(lines->size(), 1u);
+  return lines->front();
 }
 
 TEST(DeviceLineTest, Rng) {
-  const DeviceLine line = ParseDeviceLine({"rng", "--socket-path", "/s"}).value();
+  const DeviceLine line = LineOf({"rng", "--socket-path", "/s"});
 
   EXPECT_EQ(line.socket_path, "/s");
   EXPECT_FALSE(line.fd.has_value());
@@ -26,8 +34,8 @@ TEST(DeviceLineTest, Rng) {
 
 // crosvm's older spelling of the socket.
 TEST(DeviceLineTest, Socket) {
-  EXPECT_EQ(ParseDeviceLine({"rng", "--socket=/s"})->socket_path, "/s");
-  EXPECT_EQ(ParseDeviceLine({"rng", "--fd=7"})->fd, 7);
+  EXPECT_EQ(LineOf({"rng", "--socket=/s"}).socket_path, "/s");
+  EXPECT_EQ(LineOf({"rng", "--fd=7"}).fd, 7);
   EXPECT_THAT(ErrorOf({"rng"}), HasSubstr("rng: either --socket-path or --fd"));
   EXPECT_THAT(ErrorOf({"rng", "--fd=7", "--socket-path=/s"}), HasSubstr("either"));
   EXPECT_THAT(ErrorOf({"rng", "--fd=-1"}), HasSubstr("--fd"));
@@ -36,7 +44,7 @@ TEST(DeviceLineTest, Socket) {
 TEST(DeviceLineTest, Block) {
   const auto block = [](std::vector<absl::string_view> arguments) {
     arguments.insert(arguments.begin(), {"block", "--fd=3"});
-    return std::get<BlockConfig>(ParseDeviceLine(arguments).value().device);
+    return std::get<BlockConfig>(LineOf(arguments).device);
   };
 
   const BlockConfig file = block({"--file", "/disk"});
@@ -54,7 +62,7 @@ TEST(DeviceLineTest, Block) {
 }
 
 TEST(DeviceLineTest, Net) {
-  const DeviceLine line = ParseDeviceLine({"net", "--fd=3", "--net", "tap-name=t0"}).value();
+  const DeviceLine line = LineOf({"net", "--fd=3", "--net", "tap-name=t0"});
 
   EXPECT_EQ(std::get<NetConfig>(line.device).tap_name(), "t0");
   EXPECT_THAT(ErrorOf({"net", "--fd=3"}), HasSubstr("--net is missing"));
@@ -64,7 +72,7 @@ TEST(DeviceLineTest, Net) {
 TEST(DeviceLineTest, Taps) {
   const auto net = [](std::vector<absl::string_view> arguments) {
     arguments.insert(arguments.begin(), "net");
-    return ParseDeviceLine(arguments).value();
+    return LineOf(arguments);
   };
   const DeviceLine fd = net({"--tap-fd", "/s,7", "--mrg-rxbuf"});
   EXPECT_EQ(fd.socket_path, "/s");
@@ -80,11 +88,26 @@ TEST(DeviceLineTest, Taps) {
   EXPECT_EQ(std::get<NetConfig>(own.device).mac(), "02:00:00:00:00:01");
 
   EXPECT_THAT(ErrorOf({"net", "--tap-fd=/s,x"}), HasSubstr("'x' is no descriptor"));
-  EXPECT_THAT(ErrorOf({"net", "--tap-fd=/s,1", "--fd=3"}), HasSubstr("either --socket-path"));
-  EXPECT_THAT(ErrorOf({"net", "--tap-name=/s,t", "--socket-path=/r"}), HasSubstr("twice"));
-  EXPECT_THAT(ErrorOf({"net", "--tap-fd=/s,1", "--tap-name=/r,t"}),
-              HasSubstr("process of its own"));
+  for (const absl::string_view other : {"--fd=3", "--socket-path=/r", "--net=tap-name=t"}) {
+    EXPECT_THAT(ErrorOf({"net", "--tap-fd=/s,1", other}), HasSubstr("exclude")) << other;
+  }
   EXPECT_THAT(ErrorOf({"net", "--fd=3", "--net=tap-name=t", "--mrg-rxbuf"}), HasSubstr("key of"));
+}
+
+TEST(DeviceLineTest, ATapEachIsADeviceEach) {
+  const auto lines = ParseDeviceLines(
+      {"net", "--tap-name=/a,tap0", "--mrg-rxbuf", "--tap-fd=/b,7", "--tap-name=/c,tap1"});
+
+  ASSERT_TRUE(lines.ok()) << lines.status();
+  ASSERT_EQ(lines->size(), 3u);
+  EXPECT_EQ((*lines)[0].socket_path, "/b");
+  EXPECT_EQ((*lines)[1].socket_path, "/a");
+  EXPECT_EQ((*lines)[2].socket_path, "/c");
+  for (const DeviceLine& line : *lines) {
+    EXPECT_TRUE(std::get<NetConfig>(line.device).mrg_rxbuf());
+  }
+  EXPECT_THAT(ErrorOf({"net", "--tap-name=/a,tap0", "--tap-name=/a,tap1"}),
+              HasSubstr("two devices have the socket '/a'"));
 }
 
 TEST(DeviceLineTest, TapsHaveAllParts) {
@@ -95,14 +118,12 @@ TEST(DeviceLineTest, TapsHaveAllParts) {
 }
 
 TEST(DeviceLineTest, Vsock) {
-  const DeviceLine line =
-      ParseDeviceLine({"vsock", "--fd=3", "--cid=5", "--vhost-socket=/v"}).value();
+  const DeviceLine line = LineOf({"vsock", "--fd=3", "--cid=5", "--vhost-socket=/v"});
 
   EXPECT_EQ(std::get<VsockConfig>(line.device).cid(), 5u);
   EXPECT_EQ(std::get<VsockConfig>(line.device).device(), "/v");
   EXPECT_EQ(
-      std::get<VsockConfig>(ParseDeviceLine({"vsock", "--fd=3", "--vsock=4,socket=/s"})->device)
-          .socket(),
+      std::get<VsockConfig>(LineOf({"vsock", "--fd=3", "--vsock=4,socket=/s"}).device).socket(),
       "/s");
   EXPECT_THAT(ErrorOf({"vsock", "--fd=3"}), HasSubstr("--cid or --vsock"));
   EXPECT_THAT(ErrorOf({"vsock", "--fd=3", "--cid=2"}), HasSubstr("--cid"));
@@ -111,7 +132,7 @@ TEST(DeviceLineTest, Vsock) {
 TEST(DeviceLineTest, Console) {
   const auto ports = [](std::vector<absl::string_view> arguments) {
     arguments.insert(arguments.begin(), {"console", "--fd=3"});
-    return std::get<std::vector<SerialConfig>>(ParseDeviceLine(arguments).value().device);
+    return std::get<std::vector<SerialConfig>>(LineOf(arguments).device);
   };
 
   const std::vector<SerialConfig> one = ports({"--output-file=/out", "--input-file=/in"});

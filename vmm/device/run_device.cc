@@ -2,11 +2,14 @@
 
 #include <string.h>
 
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -64,7 +67,11 @@ struct Opener {
 // One monitor, on the loop.
 class Session {
  public:
-  Session(VirtioDevice& device, EpollLoop& loop) : device_(device), loop_(loop) {}
+  // Called when the monitor has gone.
+  using Ended = std::function<void(const absl::Status& why)>;
+
+  Session(std::unique_ptr<VirtioDevice> device, EpollLoop& loop, Ended ended)
+      : device_(std::move(device)), loop_(loop), ended_(std::move(ended)) {}
 
   absl::Status Listen(const std::string& path) {
     absl::StatusOr<FdListener> listener = FdListener::Listen(path, FdSocket::Kind::kStream);
@@ -75,14 +82,9 @@ class Session {
   }
   void Serve(ScopedFd socket) {
     backend_.emplace(
-        device_, std::move(socket), loop_,
-        [this](const absl::Status& why) {
-          result_ = why;
-          loop_.Stop();
-        },
-        VhostUserBackend::Options{.takes_over = TakesOver(device_.device_id())});
+        *device_, std::move(socket), loop_, [this](const absl::Status& why) { ended_(why); },
+        VhostUserBackend::Options{.takes_over = TakesOver(device_->device_id())});
   }
-  [[nodiscard]] const absl::Status& result() const { return result_; }
 
  private:
   void Accept() {
@@ -97,9 +99,9 @@ class Session {
     Serve((*std::move(socket)).Release());
   }
 
-  VirtioDevice& device_;
+  const std::unique_ptr<VirtioDevice> device_;
   EpollLoop& loop_;
-  absl::Status result_;
+  const Ended ended_;
   std::optional<FdListener> listener_;
   std::optional<VhostUserBackend> backend_;
   Watch watch_;
@@ -111,25 +113,33 @@ absl::StatusOr<ScopedFd> InheritedSocket(int fd) {
 
 }  // namespace
 
-absl::Status RunDevice(const DeviceLine& line) {
+absl::Status RunDevices(const std::vector<DeviceLine>& lines) {
   ASSIGN_OR_RETURN(const std::unique_ptr<EpollLoop> loop, EpollLoop::Create());
   ASSIGN_OR_RETURN(const std::unique_ptr<ShutdownSignals> signals,
                    ShutdownSignals::Create(*loop, [raw = loop.get()](int signal) {
                      LOG(kInfo, "device", "%s: the device is stopped", strsignal(signal));
                      raw->Stop();
                    }));
-  ASSIGN_OR_RETURN(const std::unique_ptr<VirtioDevice> device,
-                   std::visit(Opener{*loop}, line.device));
-  Session session(*device, *loop);
-  if (line.socket_path.has_value()) {
-    RETURN_IF_ERROR(session.Listen(*line.socket_path));
-  } else {
+  absl::Status result;
+  size_t left = lines.size();
+  std::vector<std::unique_ptr<Session>> sessions;
+  for (const DeviceLine& line : lines) {
+    ASSIGN_OR_RETURN(std::unique_ptr<VirtioDevice> device, std::visit(Opener{*loop}, line.device));
+    Session& session = *sessions.emplace_back(std::make_unique<Session>(
+        std::move(device), *loop, [&result, &left, raw = loop.get()](const absl::Status& why) {
+          result.Update(why);
+          if (--left == 0) raw->Stop();
+        }));
+    if (line.socket_path.has_value()) {
+      RETURN_IF_ERROR(session.Listen(*line.socket_path));
+      continue;
+    }
     absl::StatusOr<ScopedFd> socket = InheritedSocket(*line.fd);
     if (!socket.ok()) return Annotate(socket.status(), "--fd");
     session.Serve(*std::move(socket));
   }
   loop->Run();
-  return session.result();
+  return result;
 }
 
 }  // namespace touchstone
