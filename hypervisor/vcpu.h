@@ -60,6 +60,11 @@ class Vcpu {
   virtual absl::StatusOr<VcpuEvents> GetEvents() = 0;
   virtual absl::Status SetEvents(const VcpuEvents& events) = 0;
 
+  // How fast the time stamp counter counts; 0 where the hypervisor does not say.
+  virtual absl::StatusOr<uint32_t> GetTscKhz() = 0;
+  // An error where the processor cannot count so fast, or slowly.
+  virtual absl::Status SetTscKhz(uint32_t khz) = 0;
+
   // What Run returns a DebugExit for, until the next call; while anything is asked for, the guest's
   // own debug registers are out of force.
   virtual absl::Status SetDebug(const DebugControl& control) = 0;

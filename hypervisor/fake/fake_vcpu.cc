@@ -217,6 +217,11 @@ absl::Status FakeVcpu::SetEvents(const VcpuEvents& events) {
   return absl::OkStatus();
 }
 
+absl::Status FakeVcpu::SetTscKhz(uint32_t khz) {
+  tsc_khz_ = khz;
+  return absl::OkStatus();
+}
+
 absl::Status FakeVcpu::SetDebug(const DebugControl& control) {
   debug_control_ = control;
   return absl::OkStatus();

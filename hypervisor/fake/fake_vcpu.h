@@ -75,6 +75,8 @@ class FakeVcpu final : public Vcpu {
   absl::Status SetLapic(const LapicState& state) override;
   absl::StatusOr<VcpuEvents> GetEvents() override { return events_; }
   absl::Status SetEvents(const VcpuEvents& events) override;
+  absl::StatusOr<uint32_t> GetTscKhz() override { return tsc_khz_; }
+  absl::Status SetTscKhz(uint32_t khz) override;
   absl::Status SetDebug(const DebugControl& control) override;
   // "entries": calls of Run.
   [[nodiscard]] absl::StatusOr<std::vector<VcpuCounter>> Counters() const override {
@@ -123,6 +125,7 @@ class FakeVcpu final : public Vcpu {
   ExtendedState extended_state_;
   LapicState lapic_ = {};
   VcpuEvents events_;
+  uint32_t tsc_khz_ = 2'000'000;
   DebugControl debug_control_;
 };
 

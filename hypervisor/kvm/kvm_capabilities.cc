@@ -67,6 +67,7 @@ absl::StatusOr<KvmCapabilities> ReadKvmCapabilities(absl::FunctionRef<int(int ca
   capabilities.bus_lock_exit =
       (check(KVM_CAP_X86_BUS_LOCK_EXIT) & KVM_BUS_LOCK_DETECTION_EXIT) != 0;
   capabilities.unknown_msr_exit = check(KVM_CAP_X86_USER_SPACE_MSR) > 0;
+  capabilities.tsc_khz = check(KVM_CAP_GET_TSC_KHZ) > 0;
   capabilities.tsc_deadline_timer = check(KVM_CAP_TSC_DEADLINE_TIMER) > 0;
   return capabilities;
 }

@@ -27,6 +27,8 @@ struct KvmCapabilities {
   bool bus_lock_exit = false;
   // Accesses to MSRs that KVM does not know can be answered here.
   bool unknown_msr_exit = false;
+  // The frequency of a vCPU's time stamp counter can be asked for.
+  bool tsc_khz = false;
   // The local APIC's timer may run against the TSC.
   bool tsc_deadline_timer = false;
 };

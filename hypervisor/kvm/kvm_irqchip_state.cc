@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
 #include "base/status.h"
 #include "hypervisor/kvm/kvm_abi.h"
 #include "hypervisor/kvm/kvm_ioctl.h"
@@ -37,6 +39,16 @@ absl::StatusOr<kvm_irqchip> GetChip(int vm_fd, uint32_t id) {
   return chip;
 }
 
+// When a count was loaded is a time of the host's monotonic clock, which another host or boot does
+// not know; how long ago it was, is the same everywhere. The inverse of itself.
+void SwapLoadTimesAndAges(kvm_pit_state2& pit) {
+  const auto now = static_cast<uint64_t>(absl::ToInt64Nanoseconds(SystemClock().Monotonic()));
+  for (kvm_pit_channel_state& channel : pit.channels) {
+    channel.count_load_time =
+        static_cast<int64_t>(now - static_cast<uint64_t>(channel.count_load_time));
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<IrqChipState> GetKvmIrqChip(int vm_fd) {
@@ -45,6 +57,7 @@ absl::StatusOr<IrqChipState> GetKvmIrqChip(int vm_fd) {
   ASSIGN_OR_RETURN(const kvm_irqchip ioapic, GetChip(vm_fd, KVM_IRQCHIP_IOAPIC));
   kvm_pit_state2 pit = {};
   RETURN_IF_ERROR(KVM_IOCTL(vm_fd, KVM_GET_PIT2, &pit).status());
+  SwapLoadTimesAndAges(pit);
   return IrqChipState{.pic_primary = Pack(primary.chip.pic),
                       .pic_secondary = Pack(secondary.chip.pic),
                       .ioapic = Pack(ioapic.chip.ioapic),
@@ -63,6 +76,7 @@ absl::Status SetKvmIrqChip(int vm_fd, const IrqChipState& state) {
   RETURN_IF_ERROR(Unpack(state.pic_secondary, "secondary PIC", secondary.chip.pic));
   RETURN_IF_ERROR(Unpack(state.ioapic, "IOAPIC", ioapic.chip.ioapic));
   RETURN_IF_ERROR(Unpack(state.pit, "PIT", pit));
+  SwapLoadTimesAndAges(pit);
   for (const kvm_irqchip* chip : {&primary, &secondary, &ioapic}) {
     RETURN_IF_ERROR(KVM_IOCTL(vm_fd, KVM_SET_IRQCHIP, chip).status());
   }

@@ -1,7 +1,8 @@
 // Saving and restoring PIC, IOAPIC and PIT.
 //
 // Each part of an IrqChipState is a version byte and KVM's ABI struct of that part as it is
-// (kvm_pic_state, kvm_ioapic_state, kvm_pit_state2).
+// (kvm_pic_state, kvm_ioapic_state, kvm_pit_state2); the PIT's counts have their age instead of the
+// host's time when they were loaded.
 
 #ifndef TOUCHSTONE_HYPERVISOR_KVM_KVM_IRQCHIP_STATE_H_
 #define TOUCHSTONE_HYPERVISOR_KVM_KVM_IRQCHIP_STATE_H_
@@ -14,7 +15,7 @@
 
 namespace touchstone {
 
-inline constexpr uint8_t kKvmIrqChipVersion = 1;
+inline constexpr uint8_t kKvmIrqChipVersion = 2;
 
 absl::StatusOr<IrqChipState> GetKvmIrqChip(int vm_fd);
 

@@ -226,6 +226,17 @@ absl::Status KvmVcpu::SetEvents(const VcpuEvents& events) {
   return KVM_IOCTL(fd_.get(), KVM_SET_DEBUGREGS, &debug).status();
 }
 
+absl::StatusOr<uint32_t> KvmVcpu::GetTscKhz() {
+  if (!capabilities_.tsc_khz) return 0;
+  const absl::StatusOr<int> khz = KVM_IOCTL(fd_.get(), KVM_GET_TSC_KHZ, uint64_t{0});
+  // api.rst 4.56: EIO where the host's counter is unstable.
+  return khz.ok() && *khz > 0 ? static_cast<uint32_t>(*khz) : 0;
+}
+
+absl::Status KvmVcpu::SetTscKhz(uint32_t khz) {
+  return KVM_IOCTL(fd_.get(), KVM_SET_TSC_KHZ, uint64_t{khz}).status();
+}
+
 absl::Status KvmVcpu::SetDebug(const DebugControl& control) {
   ASSIGN_OR_RETURN(kvm_guest_debug debug, ToKvm(control));
   // KVM_GUESTDBG_SINGLESTEP works through RFLAGS.TF, which the copy would not show.

@@ -59,6 +59,8 @@ class KvmVcpu final : public Vcpu {
   absl::Status SetLapic(const LapicState& state) override;
   absl::StatusOr<VcpuEvents> GetEvents() override;
   absl::Status SetEvents(const VcpuEvents& events) override;
+  absl::StatusOr<uint32_t> GetTscKhz() override;
+  absl::Status SetTscKhz(uint32_t khz) override;
   absl::Status SetDebug(const DebugControl& control) override;
   [[nodiscard]] absl::StatusOr<std::vector<VcpuCounter>> Counters() const override {
     return counters_.Read();

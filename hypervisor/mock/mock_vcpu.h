@@ -33,6 +33,8 @@ class MockVcpu : public Vcpu {
   MOCK_METHOD(absl::Status, SetLapic, (const LapicState& state), (override));
   MOCK_METHOD(absl::StatusOr<VcpuEvents>, GetEvents, (), (override));
   MOCK_METHOD(absl::Status, SetEvents, (const VcpuEvents& events), (override));
+  MOCK_METHOD(absl::StatusOr<uint32_t>, GetTscKhz, (), (override));
+  MOCK_METHOD(absl::Status, SetTscKhz, (uint32_t khz), (override));
   MOCK_METHOD(absl::Status, SetDebug, (const DebugControl& control), (override));
   MOCK_METHOD(absl::StatusOr<std::vector<VcpuCounter>>, Counters, (), (const, override));
 };

@@ -78,6 +78,7 @@ ioctl: arg1 == KVM_RUN || arg1 == KVM_IRQ_LINE || arg1 == KVM_SIGNAL_MSI || \
     arg1 == KVM_SET_XCRS || arg1 == KVM_GET_XSAVE || arg1 == KVM_GET_XSAVE2 || \
     arg1 == KVM_SET_XSAVE || arg1 == KVM_SET_GUEST_DEBUG || arg1 == KVM_TRANSLATE || \
     arg1 == KVM_GET_IRQCHIP || arg1 == KVM_SET_IRQCHIP || arg1 == KVM_GET_PIT2 || \
+    arg1 == KVM_GET_TSC_KHZ || arg1 == KVM_SET_TSC_KHZ || \
     arg1 == KVM_SET_PIT2 || arg1 == FIONBIO || arg1 == FIONREAD || arg1 == FIOCLEX || \
     arg1 == TUNSETOFFLOAD || arg1 == TUNSETQUEUE || \
     arg1 == VHOST_SET_OWNER || arg1 == VHOST_RESET_OWNER || \
