@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "devices/pci/config_space.h"
 #include "devices/pci/pci_function.h"
+#include "devices/pci/pci_function_state.h"
 
 namespace touchstone {
 
@@ -40,6 +41,10 @@ class FakePciFunction final : public PciFunction {
   void WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) override {
     CHECK(!data.empty() && offset % 4 + data.size() <= 4);
     config_.Write(offset, data);
+  }
+  [[nodiscard]] absl::StatusOr<PciFunctionState> Save() override { return StateWith(config_); }
+  absl::Status Restore(const PciFunctionState& state) override {
+    return RestoreConfig(state, config_);
   }
   [[nodiscard]] std::vector<PciFunctionBar> bars() override { return bars_; }
   void BarMoved(int index, std::optional<uint64_t> address) override { moved_to_[index] = address; }

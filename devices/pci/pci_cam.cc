@@ -89,4 +89,15 @@ void PciCam::WriteLow(uint64_t offset, absl::Span<const uint8_t> data) {
   if (reset && options_.on_reset) options_.on_reset();
 }
 
+PciCam::State PciCam::Save() const {
+  MutexLock lock(mutex_);
+  return {.address = address_, .reset_control = reset_control_};
+}
+
+void PciCam::Restore(const State& state) {
+  MutexLock lock(mutex_);
+  address_ = state.address & kAddressMask;
+  reset_control_ = state.reset_control & kResetRemembered;
+}
+
 }  // namespace touchstone

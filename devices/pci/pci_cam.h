@@ -43,6 +43,17 @@ class PciCam final : public BusDevice {
   void Read(uint64_t offset, absl::Span<uint8_t> data) override;
   void Write(uint64_t offset, absl::Span<const uint8_t> data) override;
 
+  // The address register (PCI Local Bus 3.0, 3.2.2.3.2) and the reset control register.
+  struct State {
+    uint32_t address = 0;
+    uint8_t reset_control = 0;
+
+    friend bool operator==(const State&, const State&) = default;
+  };
+  [[nodiscard]] State Save() const;
+  // Bits that the registers do not have are dropped.
+  void Restore(const State& state);
+
  private:
   void ReadLow(uint64_t offset, absl::Span<uint8_t> data);
   void WriteLow(uint64_t offset, absl::Span<const uint8_t> data);

@@ -7,6 +7,8 @@
 #include <optional>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "devices/bus/bus_device.h"
@@ -14,6 +16,8 @@
 #include "devices/pci/config_space.h"
 
 namespace touchstone {
+
+class PciFunctionState;  // pci_function_state.pb.h
 
 // A BAR and what answers inside it. A null `device` is memory that the owner maps by itself when
 // BarMoved says where; unmapped, it reads ones.
@@ -52,6 +56,14 @@ class PciFunction {
     static_cast<void>(index);
     static_cast<void>(address);
   }
+
+  // What a guest can have changed. The BARs and the command register are among it: their devices
+  // move when the root takes note. FailedPrecondition, which says why, where that is not known.
+  // REQUIRES: the guest does nothing meanwhile.
+  [[nodiscard]] virtual absl::StatusOr<PciFunctionState> Save();
+  // InvalidArgument for what Save of an equal function could not have returned. REQUIRES: as after
+  // power-on.
+  virtual absl::Status Restore(const PciFunctionState& state);
 
   // True for a function that wants a legacy interrupt; ConnectIntx then gives it one, once, while
   // the function is being added. The function shows the pin in its interrupt pin register.

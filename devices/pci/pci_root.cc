@@ -8,6 +8,7 @@
 #include "base/endian.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "devices/pci/pci_function_state.pb.h"
 #include "devices/pci/pci_registers.h"
 
 namespace touchstone {
@@ -349,6 +350,37 @@ const PciFunction* PciRoot::FunctionAt(PciAddress address) const {
   if (address.domain != 0 || address.bus != 0) return nullptr;
   MutexLock lock(mutex_);
   return slots_[address.devfn()].function;
+}
+
+absl::StatusOr<std::vector<PciFunctionState>> PciRoot::Save() {
+  MutexLock lock(mutex_);
+  std::vector<PciFunctionState> states;
+  for (Slot& slot : slots_) {
+    if (slot.function == nullptr) continue;
+    absl::StatusOr<PciFunctionState> state = slot.function->Save();
+    if (!state.ok()) return Annotate(state.status(), slot.function->name());
+    states.push_back(*std::move(state));
+  }
+  return states;
+}
+
+absl::Status PciRoot::Restore(absl::Span<const PciFunctionState* const> states) {
+  MutexLock lock(mutex_);
+  const auto is_there = [](const Slot& slot) { return slot.function != nullptr; };
+  const auto count = std::count_if(slots_.begin(), slots_.end(), is_there);
+  if (static_cast<size_t>(count) != states.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(states.size(), " states for ", count, " PCI functions"));
+  }
+  auto state = states.begin();
+  for (Slot& slot : slots_) {
+    if (slot.function == nullptr) continue;
+    RETURN_IF_ERROR(Annotate(slot.function->Restore(**state++), slot.function->name()));
+  }
+  for (Slot& slot : slots_) {
+    if (slot.function != nullptr) SyncSlot(slot);
+  }
+  return absl::OkStatus();
 }
 
 std::optional<uint64_t> PciRoot::DecodedAt(PciAddress address, int bar) const {

@@ -108,6 +108,14 @@ class PciRoot {
   // Null when there is none.
   [[nodiscard]] const PciFunction* FunctionAt(PciAddress address) const;
 
+  // The state of each function, in the order of functions(). Errors name the function. REQUIRES:
+  // the guest does nothing meanwhile.
+  absl::StatusOr<std::vector<PciFunctionState>> Save();
+  // Gives each function its state, then brings the BARs to where their registers say.
+  // InvalidArgument where the number of states differs. REQUIRES: as Save; functions are as after
+  // power-on.
+  absl::Status Restore(absl::Span<const PciFunctionState* const> states);
+
   // Where a BAR is decoded now, if it is.
   [[nodiscard]] std::optional<uint64_t> DecodedAt(PciAddress address, int bar) const;
 

@@ -13,6 +13,7 @@
 #include "absl/types/span.h"
 #include "devices/pci/config_space.h"
 #include "devices/pci/pci_function.h"
+#include "devices/pci/pci_function_state.h"
 
 namespace touchstone {
 
@@ -37,6 +38,10 @@ class StubFunction final : public PciFunction {
   }
   void WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) override {
     config_.Write(offset, data);
+  }
+  [[nodiscard]] absl::StatusOr<PciFunctionState> Save() override { return StateWith(config_); }
+  absl::Status Restore(const PciFunctionState& state) override {
+    return RestoreConfig(state, config_);
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "devices/pci/pci_function_state.h"
 
 namespace touchstone {
 namespace {
@@ -42,6 +43,12 @@ void Pvpanic::Write(uint64_t offset, absl::Span<const uint8_t> data) {
   if (offset != 0 || data.empty()) return;
   const uint8_t events = data[0] & kKnownEvents;
   if (events != 0) on_event_(events);
+}
+
+absl::StatusOr<PciFunctionState> Pvpanic::Save() { return StateWith(config_); }
+
+absl::Status Pvpanic::Restore(const PciFunctionState& state) {
+  return RestoreConfig(state, config_);
 }
 
 }  // namespace touchstone

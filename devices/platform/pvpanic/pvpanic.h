@@ -39,6 +39,8 @@ class Pvpanic final : public PciFunction, public BusDevice {
   void ReadConfig(uint32_t offset, absl::Span<uint8_t> data) override;
   void WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) override;
   [[nodiscard]] std::vector<PciFunctionBar> bars() override;
+  [[nodiscard]] absl::StatusOr<PciFunctionState> Save() override;
+  absl::Status Restore(const PciFunctionState& state) override;
 
   void Read(uint64_t offset, absl::Span<uint8_t> data) override;
   void Write(uint64_t offset, absl::Span<const uint8_t> data) override;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "base/status.h"
 #include "devices/virtio/core/virtio_features.h"
 #include "devices/virtio/pci/virtio_pci_registers.h"
+#include "devices/virtio/pci/virtio_pci_state.pb.h"
 
 namespace touchstone {
 namespace {
@@ -254,21 +256,29 @@ void CommonConfig::Activate() {
   }
 }
 
+absl::Status CommonConfig::AttachDevice() {
+  return device_.Attach({.features = driver_features_ & device_.features(),
+                         .memory = memory_,
+                         .interrupt = &interrupt_});
+}
+
 absl::Status CommonConfig::StartDevice() {
-  RETURN_IF_ERROR(device_.Attach({.features = driver_features_ & device_.features(),
-                                  .memory = memory_,
-                                  .interrupt = &interrupt_}));
+  RETURN_IF_ERROR(AttachDevice());
   for (uint16_t i = 0; i < queues_.size(); ++i) {
     if (queues_[i].enabled) RETURN_IF_ERROR(StartQueue(i));
   }
   return absl::OkStatus();
 }
 
+VirtQueue::Config CommonConfig::ConfigOf(uint16_t index, const QueuePosition& position) const {
+  return {.layout = queues_[index].layout,
+          .features = driver_features_,
+          .position = position,
+          .kick = kicks_[index]};
+}
+
 absl::Status CommonConfig::StartQueue(uint16_t index, const QueuePosition& position) {
-  absl::StatusOr<VirtQueue> queue = VirtQueue::Create(memory_, {.layout = queues_[index].layout,
-                                                                .features = driver_features_,
-                                                                .position = position,
-                                                                .kick = kicks_[index]});
+  absl::StatusOr<VirtQueue> queue = VirtQueue::Create(memory_, ConfigOf(index, position));
   absl::Status status = queue.status();
   if (status.ok()) status = device_.StartQueue(index, *std::move(queue));
   if (!status.ok()) return Annotate(status, absl::StrCat("queue ", index));
@@ -315,6 +325,102 @@ void CommonConfig::Reset() {
   driver_features_ = 0;
   queue_select_ = 0;
   status_ = 0;
+}
+
+absl::Status CommonConfig::Save(VirtioPciState& state) {
+  state.set_device_feature_select(device_feature_select_);
+  state.set_driver_feature_select(driver_feature_select_);
+  state.set_driver_features(driver_features_);
+  state.set_status(status());
+  state.set_queue_select(queue_select_);
+  for (const Queue& queue : queues_) {
+    if (queue.running && !queue.asleep.has_value()) {
+      return absl::FailedPreconditionError("its queues do not sleep");
+    }
+    VirtioQueueState& saved = *state.add_queues();
+    saved.set_size(queue.layout.size);
+    saved.set_descriptors(Raw(queue.layout.descriptors));
+    saved.set_driver(Raw(queue.layout.driver));
+    saved.set_device(Raw(queue.layout.device));
+    saved.set_enabled(queue.enabled);
+    if (!queue.asleep.has_value()) continue;
+    VirtioQueuePosition& position = *saved.mutable_position();
+    position.set_available(queue.asleep->available);
+    position.set_used(queue.asleep->used);
+    position.set_available_wrap(queue.asleep->available_wrap);
+    position.set_used_wrap(queue.asleep->used_wrap);
+  }
+  ASSIGN_OR_RETURN(*state.mutable_device(), device_.Save());
+  return absl::OkStatus();
+}
+
+absl::Status CommonConfig::Restore(const VirtioPciState& state) {
+  if (static_cast<size_t>(state.queues_size()) != queues_.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the state has ", state.queues_size(), " queues, not ", queues_.size()));
+  }
+  const uint64_t features = state.driver_features();
+  const bool settled = (state.status() & kVirtioFeaturesOk) != 0;
+  if (settled && ((features & ~OfferedFeatures()) != 0 || (features & kVirtioVersion1) == 0)) {
+    return absl::InvalidArgumentError(absl::StrCat("the state's features 0x", absl::Hex(features),
+                                                   " are not among the device's 0x",
+                                                   absl::Hex(OfferedFeatures())));
+  }
+  const bool ready = (state.status() & kVirtioDriverOk) != 0;
+  if ((state.status() & ~uint32_t{kDriverBits | kVirtioNeedsReset}) != 0 || (ready && !settled)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("no device has the status 0x", absl::Hex(state.status())));
+  }
+  if (state.queue_select() > std::numeric_limits<uint16_t>::max()) {
+    return absl::InvalidArgumentError(absl::StrCat("queue ", state.queue_select(), " is selected"));
+  }
+  device_feature_select_ = state.device_feature_select();
+  driver_feature_select_ = state.driver_feature_select();
+  driver_features_ = features;
+  status_ = static_cast<uint8_t>(state.status() & kDriverBits);
+  queue_select_ = static_cast<uint16_t>(state.queue_select());
+  const bool needs_reset = (state.status() & kVirtioNeedsReset) != 0;
+  bool works = ready && !needs_reset;
+  for (uint16_t i = 0; i < queues_.size(); ++i) {
+    RETURN_IF_ERROR(Annotate(RestoreQueue(i, state.queues(i)), absl::StrCat("queue ", i)));
+    works |= queues_[i].running;
+  }
+  interrupt_.Restore(state, needs_reset);
+  RETURN_IF_ERROR(device_.Restore(state.device()));
+  return works ? AttachDevice() : absl::OkStatus();
+}
+
+absl::Status CommonConfig::RestoreQueue(uint16_t index, const VirtioQueueState& saved) {
+  if (saved.size() == 0 || saved.size() > device_.max_queue_sizes()[index]) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(saved.size(), " entries; there are 1 to ", device_.max_queue_sizes()[index]));
+  }
+  Queue& queue = queues_[index];
+  queue = {.layout = {.size = saved.size(),
+                      .descriptors = GuestAddress{saved.descriptors()},
+                      .driver = GuestAddress{saved.driver()},
+                      .device = GuestAddress{saved.device()}},
+           .enabled = saved.enabled()};
+  if (!saved.has_position()) return absl::OkStatus();
+  if (!queue.enabled || (status_ & kVirtioDriverOk) == 0) {
+    return absl::InvalidArgumentError("the device works on it, and it is not enabled");
+  }
+  const VirtioQueuePosition& at = saved.position();
+  if (at.available() > std::numeric_limits<uint16_t>::max() ||
+      at.used() > std::numeric_limits<uint16_t>::max()) {
+    return absl::InvalidArgumentError("no queue has that position");
+  }
+  const QueuePosition position = {.available = static_cast<uint16_t>(at.available()),
+                                  .used = static_cast<uint16_t>(at.used()),
+                                  .available_wrap = at.available_wrap(),
+                                  .used_wrap = at.used_wrap()};
+  // Made again when it wakes up.
+  RETURN_IF_ERROR(VirtQueue::Create(memory_, ConfigOf(index, position)).status());
+  queue.running = true;
+  queue.asleep = position;
+  // A kick that had not been taken is not known any more.
+  kicks_[index]->Signal();
+  return absl::OkStatus();
 }
 
 }  // namespace touchstone

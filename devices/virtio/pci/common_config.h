@@ -32,6 +32,9 @@
 
 namespace touchstone {
 
+class VirtioPciState;  // virtio_pci_state.pb.h
+class VirtioQueueState;
+
 class CommonConfig {
  public:
   using Kicks = std::vector<std::shared_ptr<const EventFd>>;
@@ -58,6 +61,13 @@ class CommonConfig {
   absl::Status Sleep();
   void WakeUp();
 
+  // The registers, the queues and the device. FailedPrecondition while a queue runs; the device's
+  // errors.
+  absl::Status Save(VirtioPciState& state);
+  // Leaves the queues asleep that the device worked on. InvalidArgument, or the device's errors.
+  // REQUIRES: as after power-on.
+  absl::Status Restore(const VirtioPciState& state);
+
  private:
   struct Queue {
     QueueLayout layout;
@@ -82,9 +92,12 @@ class CommonConfig {
   void ResetQueue();
 
   void Activate();
+  absl::Status AttachDevice();
   absl::Status StartDevice();
   absl::Status StartQueue(uint16_t index, const QueuePosition& position = {});
   void ClearQueue(uint16_t index);
+  absl::Status RestoreQueue(uint16_t index, const VirtioQueueState& saved);
+  [[nodiscard]] VirtQueue::Config ConfigOf(uint16_t index, const QueuePosition& position) const;
 
   VirtioDevice& device_;
   const GuestMemory memory_;

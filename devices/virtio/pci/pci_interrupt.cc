@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "devices/virtio/pci/virtio_pci_registers.h"
+#include "devices/virtio/pci/virtio_pci_state.pb.h"
 
 namespace touchstone {
 
@@ -53,8 +54,8 @@ void PciInterrupt::SetNeedsReset() {
   SignalConfig();
 }
 
-uint16_t PciInterrupt::Existing(uint16_t vector) const {
-  return vector < vectors_ ? vector : kVirtioNoVector;
+uint16_t PciInterrupt::Existing(uint32_t vector) const {
+  return vector < vectors_ ? static_cast<uint16_t>(vector) : kVirtioNoVector;
 }
 
 void PciInterrupt::SetQueueVector(uint16_t queue, uint16_t vector) {
@@ -86,6 +87,27 @@ void PciInterrupt::AllowIntx(bool allowed) {
   MutexLock lock(mutex_);
   allowed_ = allowed;
   UpdateLine();
+}
+
+void PciInterrupt::Save(VirtioPciState& state) {
+  for (size_t i = 0; i < queue_vectors_.size(); ++i) {
+    state.mutable_queues(static_cast<int>(i))->set_vector(queue_vectors_[i]);
+  }
+  state.set_config_vector(config_vector_);
+  state.set_generation(generation_);
+  MutexLock lock(mutex_);
+  state.set_isr(isr_);
+}
+
+void PciInterrupt::Restore(const VirtioPciState& state, bool needs_reset) {
+  for (size_t i = 0; i < queue_vectors_.size(); ++i) {
+    queue_vectors_[i] = Existing(state.queues(static_cast<int>(i)).vector());
+  }
+  config_vector_ = Existing(state.config_vector());
+  generation_ = static_cast<uint8_t>(state.generation());
+  needs_reset_ = needs_reset;
+  TellTriggers();
+  RaiseIsr(static_cast<uint8_t>(state.isr() & (kVirtioIsrQueue | kVirtioIsrConfig)));
 }
 
 void PciInterrupt::Reset() {

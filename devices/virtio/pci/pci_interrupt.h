@@ -21,6 +21,8 @@
 
 namespace touchstone {
 
+class VirtioPciState;  // virtio_pci_state.pb.h
+
 class PciInterrupt final : public VirtioInterrupt {
  public:
   // Borrows `msix`, which has `vectors` of them.
@@ -58,6 +60,12 @@ class PciInterrupt final : public VirtioInterrupt {
   // register says no.
   void AllowIntx(bool allowed);
 
+  // Fills in the vectors, the ISR bits and the generation.
+  void Save(VirtioPciState& state);
+  // Vectors that do not exist become kVirtioNoVector, bits that do not exist are dropped. REQUIRES:
+  // a state of as many queues.
+  void Restore(const VirtioPciState& state, bool needs_reset);
+
   // As after power-on, but for the line and the generation.
   void Reset();
 
@@ -70,7 +78,7 @@ class PciInterrupt final : public VirtioInterrupt {
   void TellTriggers();
   void RaiseIsr(uint8_t bits);
   void UpdateLine() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  [[nodiscard]] uint16_t Existing(uint16_t vector) const;
+  [[nodiscard]] uint16_t Existing(uint32_t vector) const;
 
   Msix& msix_;
   const uint16_t vectors_;

@@ -7,8 +7,10 @@
 #include "base/endian.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "devices/pci/pci_function_state.h"
 #include "devices/virtio/core/virtio_features.h"
 #include "devices/virtio/pci/virtio_pci_registers.h"
+#include "devices/virtio/pci/virtio_pci_state.pb.h"
 
 namespace touchstone {
 namespace {
@@ -56,6 +58,8 @@ uint16_t VectorsFor(size_t queues) {
 // and that changes nothing, as bit 3 (no soft reset) says.
 constexpr uint8_t kPowerManagement[] = {0x03, 0x00, 0x08, 0x00, 0x00, 0x00};
 constexpr uint32_t kPowerState = 4;
+
+constexpr uint32_t kStateVersion = 1;
 
 }  // namespace
 
@@ -185,12 +189,16 @@ void VirtioPci::ReadConfig(uint32_t offset, absl::Span<uint8_t> data) {
   }
 }
 
-void VirtioPci::WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) {
-  config_.Write(offset, data);
+void VirtioPci::FollowConfig() {
   msix_.ConfigWritten(config_);
   interrupt_.MsixChanged();
   // PCI Local Bus 3.0, 6.8.2.3: a function that uses MSI-X does not use its line.
   interrupt_.AllowIntx(!msix_.enabled() && (config_.command() & kPciCommandIntxDisable) == 0);
+}
+
+void VirtioPci::WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) {
+  config_.Write(offset, data);
+  FollowConfig();
   const std::optional<Window> window = PciConfigWindow(offset);
   if (window.has_value() && data.size() >= window->length) {
     Write(window->offset, data.first(window->length));
@@ -222,6 +230,34 @@ void VirtioPci::UpdateKickAddresses() {
   if (now == kick_addresses_) return;
   kick_addresses_ = std::move(now);
   options_.on_kick_addresses(kick_addresses_);
+}
+
+absl::StatusOr<PciFunctionState> VirtioPci::Save() {
+  PciFunctionState state = StateWith(config_);
+  const Msix::State msix = msix_.Save();
+  state.mutable_msix()->set_table(std::string(msix.table.begin(), msix.table.end()));
+  state.mutable_msix()->set_pending(std::string(msix.pending.begin(), msix.pending.end()));
+  VirtioPciState transport;
+  transport.set_version(kStateVersion);
+  MutexLock lock(mutex_);
+  RETURN_IF_ERROR(common_.Save(transport));
+  interrupt_.Save(transport);
+  state.set_device(transport.SerializeAsString());
+  return state;
+}
+
+absl::Status VirtioPci::Restore(const PciFunctionState& state) {
+  VirtioPciState transport;
+  if (!transport.ParseFromString(state.device()) || transport.version() != kStateVersion) {
+    return absl::InvalidArgumentError("not the state of a virtio device, or of another version");
+  }
+  RETURN_IF_ERROR(RestoreConfig(state, config_));
+  RETURN_IF_ERROR(
+      msix_.Restore({.table = {state.msix().table().begin(), state.msix().table().end()},
+                     .pending = {state.msix().pending().begin(), state.msix().pending().end()}}));
+  FollowConfig();
+  MutexLock lock(mutex_);
+  return common_.Restore(transport);
 }
 
 void VirtioPci::ConnectIntx(const PciIntx& intx) {

@@ -107,6 +107,10 @@ class VirtioPci final : public PciFunction, public BusDevice {
   void WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) override;
   [[nodiscard]] std::vector<PciFunctionBar> bars() override;
   void BarMoved(int index, std::optional<uint64_t> address) override;
+  // FailedPrecondition unless it sleeps.
+  [[nodiscard]] absl::StatusOr<PciFunctionState> Save() override;
+  // It sleeps afterwards. The queues are found in the guest's memory.
+  absl::Status Restore(const PciFunctionState& state) override;
   [[nodiscard]] bool wants_intx() const override { return options_.intx; }
   void ConnectIntx(const PciIntx& intx) override;
 
@@ -127,6 +131,8 @@ class VirtioPci final : public PciFunction, public BusDevice {
     uint32_t length = 0;
   };
   [[nodiscard]] std::optional<Window> PciConfigWindow(uint32_t offset) const;
+  // Tells the interrupts what the configuration space says.
+  void FollowConfig();
   void UpdateKickAddresses() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   VirtioDevice& device_;
