@@ -92,7 +92,21 @@ absl::StatusOr<std::unique_ptr<MsiRoute>> InterruptRouter::Route(uint64_t addres
     RemoveMessage(gsi);
     return status;
   }
-  return std::make_unique<Message>(*this, gsi, std::move(trigger));
+  auto message = std::make_unique<Message>(*this, gsi, std::move(trigger));
+  MutexLock lock(mutex_);
+  triggers_[gsi] = &message->trigger();
+  return message;
+}
+
+absl::Status InterruptRouter::Settle() {
+  MutexLock lock(mutex_);
+  for (const auto& [gsi, trigger] : triggers_) {
+    // Linux delivers some irqfds from a work queue; one that is taken away is delivered first
+    // (virt/kvm/eventfd.c, irqfd_shutdown).
+    RETURN_IF_ERROR(vm_.RemoveIrqFd(gsi, *trigger));
+    RETURN_IF_ERROR(vm_.AddIrqFd(gsi, *trigger, nullptr));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status InterruptRouter::SetMessage(uint32_t gsi, const MsiMessage& message) {
@@ -104,6 +118,7 @@ absl::Status InterruptRouter::SetMessage(uint32_t gsi, const MsiMessage& message
 void InterruptRouter::RemoveMessage(uint32_t gsi) {
   MutexLock lock(mutex_);
   messages_.erase(gsi);
+  triggers_.erase(gsi);
   if (absl::Status status = Publish(); !status.ok()) {
     LOG(kWarning, "irq", "remove the route of GSI %d: %s", gsi, std::string(status.message()));
   }

@@ -45,6 +45,10 @@ class InterruptRouter final : public MsiTarget {
 
   absl::StatusOr<std::unique_ptr<MsiRoute>> Route(uint64_t address, uint32_t data) override;
 
+  // What has been signalled is in the hypervisor's controllers when this returns. REQUIRES: devices
+  // and guest do nothing meanwhile.
+  absl::Status Settle();
+
  private:
   // One GSI's input at the hypervisor or the split chip.
   class Gsi final : public IrqLine {
@@ -85,6 +89,7 @@ class InterruptRouter final : public MsiTarget {
   std::list<Pin> pins_;  // by GSI; fixed from the constructor on
   Mutex mutex_;
   std::map<uint32_t, MsiMessage> messages_ ABSL_GUARDED_BY(mutex_);
+  std::map<uint32_t, const EventFd*> triggers_ ABSL_GUARDED_BY(mutex_);  // of those with an irqfd
   std::map<uint32_t, MsiMessage> levels_ ABSL_GUARDED_BY(mutex_);  // of the split chip, by GSI
 };
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "devices/platform/acpi_pm/acpi_pm_registers.h"
+#include "vmm/machine/machine_state.pb.h"
 
 namespace touchstone {
 namespace {
@@ -117,6 +118,23 @@ absl::Status PciDevices::AddFunctions(const RunConfig& config,
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status PciDevices::Save(PciSaved& saved) {
+  const PciCam::State ports = cam_->Save();
+  saved.set_address(ports.address);
+  saved.set_reset_control(ports.reset_control);
+  ASSIGN_OR_RETURN(std::vector<PciFunctionState> functions, root_->Save());
+  for (PciFunctionState& function : functions) *saved.add_functions() = std::move(function);
+  return absl::OkStatus();
+}
+
+absl::Status PciDevices::Restore(const PciSaved& saved) {
+  cam_->Restore(
+      {.address = saved.address(), .reset_control = static_cast<uint8_t>(saved.reset_control())});
+  const std::vector<const PciFunctionState*> functions(saved.functions().pointer_begin(),
+                                                       saved.functions().pointer_end());
+  return root_->Restore(functions);
 }
 
 std::vector<PciAddress> PciDevices::boot_order() const {

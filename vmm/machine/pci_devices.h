@@ -29,6 +29,8 @@
 
 namespace touchstone {
 
+class PciSaved;  // machine_state.pb.h
+
 // A function, where it wants to be, and when firmware tries to boot from it: a lower number first.
 struct PlacedFunction {
   PciFunction* function = nullptr;
@@ -48,6 +50,10 @@ class PciDevices {
       Lifecycle& lifecycle);
 
   [[nodiscard]] PciRoot& root() { return *root_; }
+
+  // Errors name the function.
+  absl::Status Save(PciSaved& saved);
+  absl::Status Restore(const PciSaved& saved);
 
   // The functions that have a boot index, by that.
   [[nodiscard]] std::vector<PciAddress> boot_order() const;

@@ -11,6 +11,8 @@
 #include "devices/platform/serial/serial_registers.h"
 #include "vmm/machine/acpi/aml.h"
 #include "vmm/machine/acpi/resource_template.h"
+#include "vmm/machine/platform_state.h"
+#include "vmm/machine/platform_state.pb.h"
 
 namespace touchstone {
 namespace {
@@ -152,6 +154,30 @@ std::vector<std::string> PlatformDevices::Names() const {
   if (fw_cfg_ != nullptr) names.emplace_back("fw_cfg");
   if (flash_ != nullptr) names.emplace_back("flash");
   return names;
+}
+
+void PlatformDevices::Save(PlatformSaved& saved) {
+  for (const SerialPort& port : serial_) {
+    if (port.uart != nullptr) SaveTo(port.uart->Save(), *saved.add_serial());
+  }
+  SaveTo(acpi_pm_->Save(), *saved.mutable_acpi_power());
+  if (rtc_ != nullptr) SaveTo(rtc_->Save(), *saved.mutable_rtc());
+  if (fw_cfg_ != nullptr) SaveTo(fw_cfg_->Save(), *saved.mutable_fw_cfg());
+  if (flash_ != nullptr) SaveTo(flash_->Save(), *saved.mutable_flash());
+}
+
+absl::Status PlatformDevices::Restore(const PlatformSaved& saved) {
+  int next = 0;
+  for (SerialPort& port : serial_) {
+    if (port.uart == nullptr) continue;
+    if (next >= saved.serial_size()) return absl::InvalidArgumentError(port.name + " has no state");
+    RETURN_IF_ERROR(RestoreFrom(saved.serial(next++), port.name, *port.uart));
+  }
+  RETURN_IF_ERROR(RestoreFrom(saved.acpi_power(), "ACPI power management", *acpi_pm_));
+  if (rtc_ != nullptr) RETURN_IF_ERROR(RestoreFrom(saved.rtc(), "RTC", *rtc_));
+  if (fw_cfg_ != nullptr) RETURN_IF_ERROR(RestoreFrom(saved.fw_cfg(), "fw_cfg", *fw_cfg_));
+  if (flash_ != nullptr) RETURN_IF_ERROR(RestoreFrom(saved.flash(), "flash", *flash_));
+  return absl::OkStatus();
 }
 
 void PlatformDevices::FlushOutputs() {

@@ -31,6 +31,8 @@
 
 namespace touchstone {
 
+class PlatformSaved;  // platform_state.pb.h
+
 // Thread-compatible; the devices inside are thread-safe.
 class PlatformDevices {
  public:
@@ -53,6 +55,10 @@ class PlatformDevices {
 
   // What there is, in a fixed order: "COM1", "RTC".
   [[nodiscard]] std::vector<std::string> Names() const;
+
+  void Save(PlatformSaved& saved);
+  // InvalidArgument names the device whose state it does not take.
+  absl::Status Restore(const PlatformSaved& saved);
 
   [[nodiscard]] AcpiPm& acpi_pm() { return *acpi_pm_; }
 

@@ -9,9 +9,11 @@
 #ifndef TOUCHSTONE_VMM_MACHINE_RESTORED_MACHINE_H_
 #define TOUCHSTONE_VMM_MACHINE_RESTORED_MACHINE_H_
 
+#include <functional>
 #include <memory>
 #include <utility>
 
+#include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/event/epoll_loop.h"
 #include "base/log.h"
@@ -49,7 +51,19 @@ class RestoredMachine {
 
   [[nodiscard]] Machine& machine() { return *machine_; }
   [[nodiscard]] FakeVm& vm() { return *hypervisor_.vm(); }
-  [[nodiscard]] EventLoop& loop() { return *loop_; }
+
+  // Turns the loop until `done` says so; dies when that takes seconds.
+  void TurnUntil(const std::function<bool()>& done) {
+    bool late = false;
+    const Watch patience = loop_->After(absl::Seconds(20), [&] { late = true; });
+    std::function<void()> turn = [&] {
+      CHECK(!late);
+      if (done()) return loop_->Stop();
+      loop_->Post(turn);
+    };
+    loop_->Post(turn);
+    loop_->Run();
+  }
 
  private:
   FakeHypervisor hypervisor_;

@@ -1,5 +1,6 @@
 #include "vmm/machine/split_irq_chip.h"
 
+#include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "devices/platform/ioapic/ioapic_registers.h"
@@ -7,6 +8,8 @@
 #include "devices/platform/pit/pit_registers.h"
 #include "hypervisor/default_irq_routes.h"
 #include "vmm/machine/boot/memory_layout.h"
+#include "vmm/machine/platform_state.h"
+#include "vmm/machine/platform_state.pb.h"
 
 namespace touchstone {
 
@@ -40,5 +43,32 @@ void SplitIrqChip::SetInput(uint32_t gsi, bool level) {
 }
 
 void SplitIrqChip::EndOfInterrupt(uint8_t vector) { ioapic_->EndOfInterrupt(vector); }
+
+void SplitIrqChip::Save(SplitIrqChipSaved& saved) {
+  // The timer first: what it is due to raise, it raises now.
+  const PitState pit = pit_->Save();
+  for (const PitCounterState& counter : pit.counters) SaveTo(counter, *saved.add_counters());
+  saved.set_speaker_data(pit.speaker_data);
+  const PicState pic = pic_.Save();
+  SaveTo(pic.primary, *saved.mutable_primary());
+  SaveTo(pic.secondary, *saved.mutable_secondary());
+  SaveTo(ioapic_->Save(), *saved.mutable_ioapic());
+}
+
+absl::Status SplitIrqChip::Restore(const SplitIrqChipSaved& saved) {
+  PitState pit = {.speaker_data = saved.speaker_data()};
+  if (saved.counters_size() != static_cast<int>(pit.counters.size())) {
+    return absl::InvalidArgumentError(absl::StrCat("PIT: ", saved.counters_size(), " counters"));
+  }
+  for (size_t i = 0; i < pit.counters.size(); ++i) {
+    ASSIGN_OR_RETURN(pit.counters[i], ReadFrom(saved.counters(static_cast<int>(i))));
+  }
+  PicState pic;
+  ASSIGN_OR_RETURN(pic.primary, ReadFrom(saved.primary()));
+  ASSIGN_OR_RETURN(pic.secondary, ReadFrom(saved.secondary()));
+  RETURN_IF_ERROR(pit_->Restore(pit));
+  RETURN_IF_ERROR(pic_.Restore(pic));
+  return RestoreFrom(saved.ioapic(), "IOAPIC", *ioapic_);
+}
 
 }  // namespace touchstone

@@ -29,6 +29,8 @@
 
 namespace touchstone {
 
+class SplitIrqChipSaved;  // platform_state.pb.h
+
 class SplitIrqChip final : public ExternalInterrupts {
  public:
   SplitIrqChip();
@@ -44,6 +46,12 @@ class SplitIrqChip final : public ExternalInterrupts {
   void SetInput(uint32_t gsi, bool level);
   // A local APIC is done with a level-triggered interrupt.
   void EndOfInterrupt(uint8_t vector);
+
+  // REQUIRES: the vCPUs stand still.
+  void Save(SplitIrqChipSaved& saved);
+  // After the vCPUs' local APICs, to which it sends what is due. InvalidArgument names the chip
+  // whose state it does not take.
+  absl::Status Restore(const SplitIrqChipSaved& saved);
 
   [[nodiscard]] bool pending() const override { return pic_.output(); }
   uint8_t Acknowledge() override { return pic_.Acknowledge(); }
