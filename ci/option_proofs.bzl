@@ -11,6 +11,7 @@ OPTION_PROOFS = [
     "//integration/machine:bare_metal_test",
     "//integration/machine_options:machine_options_test",
     "//integration/sandbox:sandbox_test",
+    "//integration/snapshot:snapshot_test",
     "//integration/virtio:balloon_test",
     "//integration/virtio:block_test",
     "//integration/virtio:console_test",

@@ -38,7 +38,8 @@ class Host {
     CHECK(mkdtemp(folder.data()) != nullptr);
     path_ = folder + "/socket";
     server_.emplace(*ListenForControl(path_), loop_,
-                    [this](const ControlRequest& request, ControlServer::Reply reply) {
+                    [this](const ControlRequest& request, const ControlServer::Caller&,
+                           ControlServer::Reply reply) {
                       const ControlResponse response =
                           ControlError(static_cast<int>(request.ByteSizeLong() % 200), "text");
                       if (!later_) return reply(response);

@@ -13,6 +13,7 @@
 #include "vmm/cli/command_list.h"
 #include "vmm/cli/control_command.h"
 #include "vmm/cli/host_files.h"
+#include "vmm/cli/snapshot_command.h"
 #include "vmm/cli/version.h"
 #include "vmm/cli/watch_command.h"
 #include "vmm/config/command_line.h"
@@ -91,7 +92,7 @@ std::string HelpOf(const CommandInfo& command, Arguments arguments) {
     return absl::StrCat("Usage: touchstone run <options> KERNEL\n\n",
                         OptionsHelp({SchemaOf<RunConfig>(), RefusedOptions::type()}));
   }
-  if (!IsControlCommand(command.name)) return GlobalHelp();
+  if (!IsControlCommand(command.name) && command.name != "snapshot") return GlobalHelp();
   return absl::StrCat("Usage: touchstone ", command.name, " ", command.operands, "\n\n",
                       Wrap(command.help, 2),
                       "\nVM_SOCKET is what --socket of the machine said, or the file in that "
@@ -235,6 +236,41 @@ ExitCode ExecuteControl(absl::string_view name, const Call& call) {
   return ExitCode::kError;
 }
 
+// crosvm.md 2.2: PATH is a new folder.
+ExitCode ExecuteSnapshot(const Call& call) {
+  const absl::StatusOr<SnapshotLine> line = ParseSnapshotLine(call.arguments);
+  if (!line.ok()) {
+    const std::string message = absl::StrCat("snapshot: ", line.status().message());
+    if (!absl::IsUnimplemented(line.status())) return RefuseArguments(call.context, message);
+    PrintError(call.context, message);
+    return ExitCode::kError;
+  }
+  if (line->check) {
+    const absl::StatusOr<std::string> table = CheckSnapshot(line->order.path);
+    if (!table.ok()) {
+      PrintError(call.context, absl::StrCat("snapshot: ", table.status().message()));
+      return ExitCode::kError;
+    }
+    call.context.out(*table);
+    return ExitCode::kOk;
+  }
+  const bool shows = call.context.terminal != nullptr;
+  const absl::StatusOr<ControlResponse> response =
+      call.context.take_snapshot(line->order, [&](const ControlResponse& progress) {
+        if (shows) call.context.terminal(ShowProgress(progress));
+      });
+  if (shows) call.context.terminal(kEndProgress);
+  if (!response.ok()) {
+    PrintError(call.context, absl::StrCat("snapshot: ", response.status().message()));
+    return ExitCode::kError;
+  }
+  const std::string output = ControlOutput({}, *response);
+  if (!output.empty()) call.context.out(output);
+  if (response->error() == 0) return ExitCode::kOk;
+  PrintError(call.context, absl::StrCat("snapshot: ", response->text()));
+  return ExitCode::kError;
+}
+
 ExitCode ExecuteStatus(const Call& call) {
   // Long enough to count, short enough to wait for.
   constexpr absl::Duration kInterval = absl::Milliseconds(500);
@@ -271,6 +307,7 @@ ExitCode ExecuteCommand(absl::string_view name, const Call& call) {
   if (name == "device") return ExecuteDevice(call);
   if (name == "version") return ExecuteVersion(call);
   if (name == "help") return ExecuteHelp(call);
+  if (name == "snapshot") return ExecuteSnapshot(call);
   if (name == "status") return ExecuteStatus(call);
   if (name == "list") return ExecuteList(call);
   return ExecuteControl(name, call);

@@ -23,6 +23,7 @@
 #include "vmm/config/config.pb.h"
 #include "vmm/control/control.pb.h"
 #include "vmm/control/control_client.h"
+#include "vmm/control/snapshot_client.h"
 #include "vmm/device/device_line.h"
 
 namespace touchstone {
@@ -42,6 +43,12 @@ struct CommandContext {
       send_control = [](const std::string& socket, const ControlRequest& request) {
         return SendControlRequest(socket, request);
       };
+  // Has a machine write a snapshot.
+  std::function<absl::StatusOr<ControlResponse>(const SnapshotOrder& order,
+                                                const ControlProgress& progress)>
+      take_snapshot = TakeSnapshot;
+  // Writes to the terminal that shows standard error, parts of lines; null without one.
+  std::function<void(absl::string_view)> terminal = nullptr;
   // Reads a configuration file, and writes one.
   std::function<absl::StatusOr<std::string>(const std::string& path)> read_file = ReadTextFile;
   std::function<absl::Status(const std::string& path, absl::string_view text)> write_file =

@@ -29,6 +29,9 @@ inline constexpr CommandInfo kCommandList[] = {
     {"balloon", "[--wait] SIZE VM_SOCKET",
      "have the balloon of a machine hold SIZE bytes; --wait until it does"},
     {"balloon_stats", "VM_SOCKET", "print what the guest of a machine says of its memory, as JSON"},
+    {"snapshot", "take [--compress-memory] PATH VM_SOCKET | check PATH",
+     "take: save a machine that runs to the new folder PATH, for run --restore; it goes on "
+     "afterwards. check: read all of a snapshot, memory too, and compare its checksums"},
     {"status", "[--json] VM_SOCKET",
      "show how a machine is: its virtual CPUs, what they exit for, its devices"},
     {"list", "[FOLDER]", "list the machines whose sockets are in FOLDER, or the default one"},

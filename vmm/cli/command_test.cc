@@ -20,6 +20,7 @@ namespace touchstone {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 using ::testing::Values;
@@ -49,6 +50,16 @@ class CommandTest : public testing::Test {
                        request_ = request;
                        return response_;
                      },
+                 .take_snapshot =
+                     [this](const SnapshotOrder& order, const ControlProgress& progress) {
+                       snapshot_ = order.path;
+                       ControlResponse half;
+                       half.set_done(1);
+                       half.set_total(2);
+                       progress(half);
+                       return response_;
+                     },
+                 .terminal = [this](absl::string_view text) { terminal_ += std::string(text); },
                  .read_file = [this](const std::string& path) -> absl::StatusOr<std::string> {
                    if (files_.count(path) == 0) return absl::NotFoundError("no " + path);
                    return files_[path];
@@ -75,6 +86,8 @@ class CommandTest : public testing::Test {
   std::optional<DeviceLine> device_;
   absl::Status device_result_;
   std::string socket_;
+  std::string snapshot_;
+  std::string terminal_;
   ControlRequest request_;
   absl::StatusOr<ControlResponse> response_ = ControlResponse();
 };
@@ -300,6 +313,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "touchstone: stop: VM_SOCKET is missing; the socket of the machine "
                 "comes last\n"},
         BadLine{{"stop", "--hard", "/s"}, "touchstone: stop: unknown option '--hard'\n"},
+        BadLine{{"snapshot"}, "touchstone: snapshot: take or check is missing\n"},
         BadLine{{"--versoin", "run"},
                 "touchstone: unknown option '--versoin' (did you mean --version?)\n"},
         BadLine{{"run", "--memory", "5", "k"},
@@ -363,6 +377,36 @@ TEST_F(CommandTest, WithoutAMachineAControlCommandOnlyComplains) {
 TEST_F(CommandTest, HelpOfAControlCommandShowsItsOperands) {
   EXPECT_EQ(Run({"stop", "--help"}), 0);
   EXPECT_THAT(out_, StartsWith("Usage: touchstone stop VM_SOCKET\n"));
+}
+
+TEST_F(CommandTest, ASnapshotIsTakenWithALineThatShowsHowFarItIs) {
+  EXPECT_EQ(Run({"snapshot", "take", "/path", "/s"}), 0);
+
+  EXPECT_EQ(snapshot_, "/path");
+  EXPECT_EQ(out_ + err_, "");
+  EXPECT_THAT(terminal_, AllOf(HasSubstr("] 50 % of "), EndsWith("\r\x1b[K")));
+}
+
+TEST_F(CommandTest, ASnapshotThatIsNotTakenIsExplained) {
+  response_->set_error(EOPNOTSUPP);
+  response_->set_text("fs: its state is its own");
+  EXPECT_EQ(Run({"snapshot", "take", "/path", "/s"}), 1);
+  EXPECT_EQ(out_, "unexpected response: error: Operation not supported\n");
+  EXPECT_EQ(err_, "touchstone: snapshot: fs: its state is its own\n");
+
+  err_.clear();
+  response_ = absl::AlreadyExistsError("/path exists");
+  EXPECT_EQ(Run({"snapshot", "take", "/path", "/s"}), 1);
+  EXPECT_EQ(err_, "touchstone: snapshot: /path exists\n");
+}
+
+TEST_F(CommandTest, WhatASnapshotCannotBeIsAnErrorOfItsOwn) {
+  EXPECT_EQ(Run({"snapshot", "restore", "/path", "/s"}), 1);
+  EXPECT_THAT(err_, HasSubstr("start another one with run --restore PATH"));
+  err_.clear();
+  EXPECT_EQ(Run({"snapshot", "check", "/nonexistent"}), 1);
+  EXPECT_EQ(err_, "touchstone: snapshot: open /nonexistent/machine: No such file or directory\n");
+  EXPECT_EQ(snapshot_, "");
 }
 
 TEST_F(CommandTest, LogLevelIsTakenBeforeAndAfterRun) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <functional>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -21,6 +22,11 @@ void WriteAll(int fd, absl::string_view text) {
     if (size <= 0) return;
     text.remove_prefix(static_cast<size_t>(size));
   }
+}
+
+std::function<void(absl::string_view)> Terminal() {
+  if (isatty(STDERR_FILENO) == 0) return nullptr;
+  return [](absl::string_view text) { WriteAll(STDERR_FILENO, text); };
 }
 
 // Plenty for every thread, and too small for a transparent huge page, which would back the few KiB
@@ -49,5 +55,6 @@ int main(int argc, char** argv) {
                               .err = [](absl::string_view text) { WriteAll(STDERR_FILENO, text); },
                               .run = touchstone::RunMachine,
                               .run_devices = touchstone::RunDevices,
+                              .terminal = Terminal(),
                           });
 }

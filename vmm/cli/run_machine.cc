@@ -5,8 +5,10 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "base/clock.h"
 #include "base/event/epoll_loop.h"
 #include "base/log.h"
@@ -26,8 +28,12 @@
 #include "vmm/machine/build_machine.h"
 #include "vmm/machine/device_host.h"
 #include "vmm/machine/machine.h"
+#include "vmm/machine/machine_shape.h"
+#include "vmm/machine/machine_state.h"
+#include "vmm/machine/memory_policy.h"
 #include "vmm/machine/shutdown_signals.h"
 #include "vmm/machine/vhost_user_devices.h"
+#include "vmm/snapshot/snapshot.h"
 
 namespace touchstone {
 namespace {
@@ -92,6 +98,30 @@ class Debugger {
   std::optional<GdbServer> server_;
 };
 
+// What snapshots hold besides the memory.
+absl::StatusOr<std::string> SaveState(Machine& machine) {
+  ASSIGN_OR_RETURN(const MachineState state, SaveMachine(machine));
+  return state.SerializeAsString();
+}
+
+// --restore: the machine goes on from there, once it is woken. The result lives longer than its
+// memory is used.
+absl::StatusOr<RestoredMemory> Restore(const RunConfig& config, const Snapshot& snapshot,
+                                       Machine& machine) {
+  MachineState state;
+  if (!state.ParseFromString(snapshot.machine())) {
+    return absl::DataLossError("the state of the machine cannot be read");
+  }
+  // Before the memory: it says more of what is different.
+  RETURN_IF_ERROR(CheckShape(state.shape(), ShapeOf(machine)));
+  ASSIGN_OR_RETURN(RestoredMemory memory, RestoreMemory(snapshot, machine.memory()));
+  machine.memory().AdviseHugePages(GuestAddress{0});
+  // What is mapped now is not what this was said of before.
+  RETURN_IF_ERROR(ApplyMemoryPolicy(config, machine.memory()));
+  RETURN_IF_ERROR(RestoreMachine(machine, state));
+  return memory;
+}
+
 // None where devices are not in jails either.
 absl::StatusOr<std::optional<OwnThreads>> PrepareThreads(const RunConfig& config) {
   if (!DeviceHost::Wanted(config)) return std::nullopt;
@@ -103,6 +133,12 @@ absl::StatusOr<std::optional<OwnThreads>> PrepareThreads(const RunConfig& config
 }  // namespace
 
 absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
+  std::optional<Snapshot> snapshot;
+  if (config.has_restore()) {
+    absl::StatusOr<Snapshot> opened = Snapshot::Open(config.restore());
+    if (!opened.ok()) return Annotate(opened.status(), "--restore");
+    snapshot.emplace(*std::move(opened));
+  }
   std::unique_ptr<SpawnServer> jails;
   if (DeviceHost::Wanted(config)) {
     ASSIGN_OR_RETURN(jails,
@@ -116,6 +152,7 @@ absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
     return Annotate(opened.status(), by_hypervisor ? "--hypervisor: device=" : "--kvm-device");
   }
   const std::unique_ptr<Hypervisor> hypervisor = *std::move(opened);
+  RestoredMemory restored;
   std::unique_ptr<Machine> machine;
   ASSIGN_OR_RETURN(const std::unique_ptr<ShutdownSignals> signals,
                    ShutdownSignals::Create(*loop, [&machine](int signal) {
@@ -128,14 +165,21 @@ absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
                                          {.hypervisor = hypervisor.get(),
                                           .loop = loop.get(),
                                           .clock = &SystemClock(),
-                                          .jails = jails.get()},
+                                          .jails = jails.get(),
+                                          .restored = snapshot.has_value()},
                                          [raw = loop.get()] { raw->Stop(); }));
-  MachineControl control(*machine, *loop, config.s2idle());
+  if (snapshot.has_value()) {
+    absl::StatusOr<RestoredMemory> memory = Restore(config, *snapshot, *machine);
+    if (!memory.ok()) return Annotate(memory.status(), "--restore");
+    restored = *std::move(memory);
+  }
+  MachineControl control(*machine, *loop, config.s2idle(), SaveState);
   std::optional<ControlServer> server;
   if (socket.has_value()) {
     server.emplace(*std::move(socket), *loop,
-                   [&control](const ControlRequest& request, ControlServer::Reply reply) {
-                     control.Obey(request, std::move(reply));
+                   [&control](const ControlRequest& request, ControlServer::Caller caller,
+                              ControlServer::Reply reply) {
+                     control.Obey(request, std::move(caller), std::move(reply));
                    });
   }
   if (config.suspended()) {
@@ -156,6 +200,14 @@ absl::StatusOr<ExitCode> RunMachine(const RunConfig& config) {
       }
     });
     RETURN_IF_ERROR(threads->ConfineMain());
+  }
+  if (snapshot.has_value()) {
+    snapshot.reset();
+    if (!config.suspended()) {
+      machine->WakeDevices();
+      // Not Machine::Resume: the guest may be in a sleep state of its own.
+      machine->gate().Open(PauseGate::Reason::kHost);
+    }
   }
   // Most of the program has done its work.
   ReleaseProgramPages();

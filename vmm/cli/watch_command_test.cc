@@ -35,7 +35,7 @@ class Machine {
         server_(std::make_unique<ControlServer>(
             *ListenForControl(socket), *loop_,
             [answer = std::move(answer)](const ControlRequest& request,
-                                         ControlServer::Reply reply) {
+                                         const ControlServer::Caller&, ControlServer::Reply reply) {
               EXPECT_EQ(request.command(), ControlRequest::STATUS);
               const ControlResponse response = answer();
               if (response.has_error()) reply(response);

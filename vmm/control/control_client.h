@@ -3,10 +3,12 @@
 #ifndef TOUCHSTONE_VMM_CONTROL_CONTROL_CLIENT_H_
 #define TOUCHSTONE_VMM_CONTROL_CONTROL_CLIENT_H_
 
+#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "vmm/control/control.pb.h"
 
 namespace touchstone {
@@ -18,6 +20,15 @@ namespace touchstone {
 absl::StatusOr<ControlResponse> SendControlRequest(
     const std::string& path, const ControlRequest& request,
     absl::Duration patience = absl::InfiniteDuration());
+
+// Hears how far a request is (ControlResponse.more).
+using ControlProgress = std::function<void(const ControlResponse&)>;
+
+// The same with duplicates of `files`. `progress`, which may be null, is called by and by; the
+// patience begins again with each call. Thread-safe.
+absl::StatusOr<ControlResponse> SendControlFiles(
+    const std::string& path, const ControlRequest& request, absl::Span<const int> files,
+    const ControlProgress& progress, absl::Duration patience = absl::InfiniteDuration());
 
 }  // namespace touchstone
 

@@ -56,10 +56,11 @@ class ControlClientTest : public testing::Test {
 
 TEST_F(ControlClientTest, GetsTheAnswerOfTheServer) {
   const std::unique_ptr<EpollLoop> loop = EpollLoop::Create().value();
-  ControlServer server(*ListenForControl(path_), *loop,
-                       [](const ControlRequest& request, ControlServer::Reply reply) {
-                         reply(ControlError(request.command(), "text"));
-                       });
+  ControlServer server(
+      *ListenForControl(path_), *loop,
+      [](const ControlRequest& request, const ControlServer::Caller&, ControlServer::Reply reply) {
+        reply(ControlError(request.command(), "text"));
+      });
   std::thread thread([&] { loop->Run(); });
 
   const auto first = SendControlRequest(path_, request_);

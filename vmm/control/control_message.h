@@ -14,6 +14,8 @@ namespace touchstone {
 // Larger packets are refused.
 inline constexpr size_t kMaxControlRequest = 4096;
 inline constexpr size_t kMaxControlResponse = size_t{128} << 10;
+// Descriptors that come with a request.
+inline constexpr size_t kMaxControlFiles = 2;
 
 inline ControlResponse ControlDone(std::string text = {}) {
   ControlResponse response;

@@ -1,6 +1,7 @@
 #include "vmm/control/control_server.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -76,7 +77,9 @@ void ControlServer::Await(uint64_t id) {
 void ControlServer::Read(uint64_t id) {
   Client& client = clients_.at(id);
   std::array<uint8_t, kMaxControlRequest> bytes;
-  const absl::StatusOr<size_t> size = client.socket.Receive(absl::MakeSpan(bytes));
+  std::vector<ScopedFd> files;
+  const absl::StatusOr<size_t> size =
+      client.socket.Receive(absl::MakeSpan(bytes), &files, kMaxControlFiles);
   if (!size.ok()) {
     if (absl::IsUnavailable(size.status())) return;
     if (absl::IsDataLoss(size.status())) return Refuse(id, EMSGSIZE, size.status().message());
@@ -91,9 +94,19 @@ void ControlServer::Read(uint64_t id) {
   }
   // Until the answer.
   client.readable.Reset();
-  handler_(request, [self = self_, id](const ControlResponse& response) {
-    if (*self != nullptr) (*self)->Answer(id, response);
-  });
+  handler_(request,
+           {.files = std::move(files),
+            .waits = [self = self_, id] { return *self != nullptr && (*self)->IsConnected(id); }},
+           [self = self_, id](const ControlResponse& response) {
+             if (*self != nullptr) (*self)->Answer(id, response);
+           });
+}
+
+bool ControlServer::IsConnected(uint64_t id) const {
+  const auto client = clients_.find(id);
+  if (client == clients_.end()) return false;
+  pollfd state = {.fd = client->second.socket.fd(), .events = POLLRDHUP, .revents = 0};
+  return poll(&state, 1, 0) == 0;
 }
 
 void ControlServer::Answer(uint64_t id, const ControlResponse& response) {
@@ -102,6 +115,7 @@ void ControlServer::Answer(uint64_t id, const ControlResponse& response) {
   const std::string bytes = response.SerializeAsString();
   const absl::Status sent =
       client->second.socket.Send({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+  if (response.more() && (sent.ok() || absl::IsUnavailable(sent))) return;
   if (!sent.ok()) {
     LOG(kWarning, "control", "a client does not take its answer: %s", sent.message());
     clients_.erase(client);

@@ -48,8 +48,10 @@ class ControlServerTest : public testing::Test {
     server_.reset();
     server_.emplace(
         *ListenForControl(path_), loop_,
-        [this](const ControlRequest& request, ControlServer::Reply reply) {
+        [this](const ControlRequest& request, ControlServer::Caller caller,
+               ControlServer::Reply reply) {
           requests_.push_back(request);
+          callers_.push_back(std::move(caller));
           replies_.push_back(std::move(reply));
         },
         owner);
@@ -98,6 +100,7 @@ class ControlServerTest : public testing::Test {
   std::string path_;
   ManualLoop loop_;
   std::vector<ControlRequest> requests_;
+  std::vector<ControlServer::Caller> callers_;
   std::vector<ControlServer::Reply> replies_;
   std::optional<ControlServer> server_;
 };
@@ -189,23 +192,61 @@ TEST_F(ControlServerTest, APacketOfAMegabyteIsRefused) {
   ExpectService();
 }
 
-TEST_F(ControlServerTest, DescriptorsThatComeAlongAreClosed) {
+TEST_F(ControlServerTest, DescriptorsComeAlongAndSurplusOnesAreClosed) {
   const ScopedFd client = Connect();
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
   const ScopedFd reader(ends[0]);
   ScopedFd writer(ends[1]);
-  ASSERT_TRUE(
-      FdSocket(ScopedFd(dup(client.get())))
-          .Send({reinterpret_cast<const uint8_t*>(Stop().data()), Stop().size()}, {writer.get()})
-          .ok());
+  ASSERT_TRUE(FdSocket(ScopedFd(dup(client.get())))
+                  .Send({reinterpret_cast<const uint8_t*>(Stop().data()), Stop().size()},
+                        {writer.get(), writer.get(), writer.get()})
+                  .ok());
   writer.Reset();
 
   loop_.RunReady();
 
   EXPECT_THAT(requests_, SizeIs(1));
+  EXPECT_THAT(callers_[0].files, SizeIs(kMaxControlFiles));
+  callers_.clear();
   char byte;
   EXPECT_EQ(read(reader.get(), &byte, 1), 0);  // The last writer is gone.
+}
+
+TEST_F(ControlServerTest, HowFarARequestIsComesBeforeItsAnswer) {
+  const ScopedFd client = Connect();
+  Send(client, Stop());
+  ControlResponse progress;
+  progress.set_more(true);
+
+  // More than a client takes that does not look.
+  for (uint64_t i = 0; i < 10000; ++i) {
+    progress.set_done(i);
+    replies_[0](progress);
+  }
+  EXPECT_EQ(Answer(client)->done(), 0u);
+  EXPECT_EQ(Answer(client)->done(), 1u);
+  while (Answer(client).has_value()) {
+  }
+  replies_[0](ControlDone());
+
+  const std::optional<ControlResponse> answer = Answer(client);
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_FALSE(answer->more());
+}
+
+TEST_F(ControlServerTest, WhetherAClientWaitsIsKnown) {
+  ScopedFd client = Connect();
+  Send(client, Stop());
+  EXPECT_TRUE(callers_[0].waits());
+
+  client.Reset();
+  EXPECT_FALSE(callers_[0].waits());
+
+  replies_[0](ControlDone());  // Which finds out that it is gone.
+  EXPECT_FALSE(callers_[0].waits());
+  server_.reset();
+  EXPECT_FALSE(callers_[0].waits());
 }
 
 TEST_F(ControlServerTest, AHundredClientsAreServed) {

@@ -18,9 +18,14 @@ namespace {
 
 constexpr absl::string_view kNoBalloon = "the machine has no balloon";
 
+ControlResponse StandsStill() {
+  return ControlError(EBUSY, "the machine stands still for a snapshot");
+}
+
 }  // namespace
 
-void MachineControl::Obey(const ControlRequest& request, ControlServer::Reply reply) {
+void MachineControl::Obey(const ControlRequest& request, ControlServer::Caller caller,
+                          ControlServer::Reply reply) {
   AcpiPm& power = machine_.platform().acpi_pm();
   switch (request.command()) {
     case ControlRequest::STOP:
@@ -28,9 +33,10 @@ void MachineControl::Obey(const ControlRequest& request, ControlServer::Reply re
       reply(ControlDone());
       return machine_.lifecycle().End(EndOfRun::kStopped);
     case ControlRequest::SUSPEND:
+      if (snapshots_.busy()) return reply(StandsStill());
       return Suspend(request.full(), std::move(reply));
     case ControlRequest::RESUME:
-      return reply(Resume(request.full()));
+      return reply(snapshots_.busy() ? StandsStill() : Resume(request.full()));
     case ControlRequest::POWER_BUTTON:
       power.PressPowerButton();
       return reply(ControlDone());
@@ -47,6 +53,8 @@ void MachineControl::Obey(const ControlRequest& request, ControlServer::Reply re
       return SendBalloonStatistics(std::move(reply));
     case ControlRequest::STATUS:
       return reply(SendStatus());
+    case ControlRequest::SNAPSHOT_TAKE:
+      return snapshots_.Take(request, std::move(caller), std::move(reply));
     case ControlRequest::UNKNOWN:
       break;
   }
@@ -63,7 +71,7 @@ void MachineControl::PutToSleep(bool full, ControlServer::Reply reply) {
   machine_.platform().acpi_pm().PressSleepButton();
   int64_t turns_left = kIdlePatience / kPoll;
   Repeat([this, full, turns_left, reply = std::move(reply)]() mutable {
-    if (machine_.platform().acpi_pm().idle()) {
+    if (machine_.platform().acpi_pm().idle() && !snapshots_.busy()) {
       Halt(full, std::move(reply));
       return true;
     }

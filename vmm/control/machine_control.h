@@ -8,6 +8,7 @@
 #define TOUCHSTONE_VMM_CONTROL_MACHINE_CONTROL_H_
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -17,6 +18,7 @@
 #include "devices/virtio/balloon/balloon_handle.h"
 #include "vmm/control/control.pb.h"
 #include "vmm/control/control_server.h"
+#include "vmm/control/snapshot_taker.h"
 #include "vmm/machine/machine.h"
 
 namespace touchstone {
@@ -31,12 +33,17 @@ class MachineControl {
   static constexpr absl::Duration kBalloonPatience = absl::Seconds(2);
 
   // `s2idle`: the machine has suspend-to-idle, and its guest is put to sleep and woken (crosvm.md
-  // 9.3).
-  MachineControl(Machine& machine, EventLoop& loop, bool s2idle)
-      : machine_(machine), loop_(loop), s2idle_(s2idle), started_(SystemClock().Monotonic()) {}
+  // 9.3). `save` is what snapshots hold besides the memory.
+  MachineControl(Machine& machine, EventLoop& loop, bool s2idle, SnapshotTaker::SaveState save)
+      : machine_(machine),
+        loop_(loop),
+        s2idle_(s2idle),
+        started_(SystemClock().Monotonic()),
+        snapshots_(machine, loop, std::move(save)) {}
 
   // Answers at once, or when it is done. This outlives the loop's last turn.
-  void Obey(const ControlRequest& request, ControlServer::Reply reply);
+  void Obey(const ControlRequest& request, ControlServer::Caller caller,
+            ControlServer::Reply reply);
 
  private:
   // Called now and then until it returns true.
@@ -63,6 +70,7 @@ class MachineControl {
   EventLoop& loop_;
   const bool s2idle_;
   const absl::Duration started_;
+  SnapshotTaker snapshots_;
   std::vector<Step> steps_;
   Watch poll_;  // While there are steps.
 };

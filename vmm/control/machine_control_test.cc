@@ -57,7 +57,8 @@ class MachineControlTest : public testing::Test {
     auto machine = BuildMachine(config_, {&hypervisor_, loop_.get(), &SystemClock()}, [] {});
     ASSERT_TRUE(machine.ok()) << machine.status();
     machine_ = *std::move(machine);
-    control_.emplace(*machine_, *loop_, config_.s2idle());
+    control_.emplace(*machine_, *loop_, config_.s2idle(),
+                     [](Machine&) -> absl::StatusOr<std::string> { return "state"; });
     machine_->Start();
   }
   // The answer, once it is there.
@@ -70,7 +71,7 @@ class MachineControlTest : public testing::Test {
     request.set_full(full);
     request.set_number(number);
     std::optional<ControlResponse> answer;
-    control_->Obey(request, [&answer](const ControlResponse& response) { answer = response; });
+    control_->Obey(request, {}, [&answer](const ControlResponse& response) { answer = response; });
     for (int i = 0; i < 400 && !answer.has_value(); ++i) loop_->RunOnce(absl::Milliseconds(100));
     return answer.value_or(ControlError(-1, "no answer"));
   }
@@ -153,7 +154,8 @@ TEST_F(MachineControlTest, AMachineMayBeginSuspended) {
   hypervisor_.OnVcpu([](FakeVcpu& vcpu) { vcpu.Script(FakeExit::Out(0x80, 1, 1)); });
   ApplyDefaults(config_);
   machine_ = *BuildMachine(config_, {&hypervisor_, loop_.get(), &SystemClock()}, [] {});
-  control_.emplace(*machine_, *loop_, config_.s2idle());
+  control_.emplace(*machine_, *loop_, config_.s2idle(),
+                   [](Machine&) -> absl::StatusOr<std::string> { return "state"; });
   machine_->Suspend(nullptr);
   machine_->Start();
   EXPECT_EQ(Ask(ControlRequest::SUSPEND).error(), 0);
@@ -185,7 +187,7 @@ TEST_F(MachineControlTest, AResumeThatComesFirstIsSaid) {
   ControlRequest request;
   request.set_command(ControlRequest::SUSPEND);
   request.set_full(true);
-  control_->Obey(request, [&answer](const ControlResponse& response) { answer = response; });
+  control_->Obey(request, {}, [&answer](const ControlResponse& response) { answer = response; });
 
   // No turn of the loop has told that all vCPUs wait.
   EXPECT_EQ(Ask(ControlRequest::RESUME).error(), 0);
@@ -193,6 +195,32 @@ TEST_F(MachineControlTest, AResumeThatComesFirstIsSaid) {
 
   EXPECT_EQ(answer->error(), ECANCELED);
   EXPECT_FALSE(machine_->devices_asleep());
+}
+
+TEST_F(MachineControlTest, WhileASnapshotIsTakenTheMachineStandsStill) {
+  Start();
+  ControlServer::Caller caller;
+  for (int i = 0; i < 2; ++i) caller.files.emplace_back(memfd_create("test", MFD_CLOEXEC));
+  ControlRequest request;
+  request.set_command(ControlRequest::SNAPSHOT_TAKE);
+  std::optional<ControlResponse> answer;
+  control_->Obey(request, std::move(caller),
+                 [&answer](const ControlResponse& response) { answer = response; });
+
+  // Before the loop has turned.
+  std::vector<int> errors;
+  for (const auto command : {ControlRequest::RESUME, ControlRequest::SUSPEND}) {
+    request.set_command(command);
+    control_->Obey(request, {}, [&errors](const ControlResponse& response) {
+      errors.push_back(response.error());
+    });
+  }
+  for (int i = 0; i < 400 && !answer.has_value(); ++i) loop_->RunOnce(absl::Milliseconds(100));
+
+  EXPECT_EQ(errors, std::vector<int>({EBUSY, EBUSY}));
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->error(), 0);
+  EXPECT_EQ(Ask(ControlRequest::SUSPEND).error(), 0);
 }
 
 TEST_F(MachineControlTest, ASuspendedMachineStops) {
@@ -271,12 +299,12 @@ TEST_F(MachineControlTest, AGuestThatDoesNotGoToSleepIsGivenUpAfterItsPatience) 
   config_.set_s2idle(true);
   Start();
   ManualLoop time;
-  MachineControl control(*machine_, time, /*s2idle=*/true);
+  MachineControl control(*machine_, time, /*s2idle=*/true, nullptr);
   ControlRequest request;
   request.set_command(ControlRequest::SUSPEND);
   std::optional<ControlResponse> answer;
 
-  control.Obey(request, [&answer](const ControlResponse& response) { answer = response; });
+  control.Obey(request, {}, [&answer](const ControlResponse& response) { answer = response; });
   time.Advance(absl::Milliseconds(14900));
   EXPECT_FALSE(answer.has_value());
   time.Advance(absl::Milliseconds(200));
@@ -291,11 +319,11 @@ TEST_F(MachineControlTest, AGuestThatGoesToSleepAtTheLastMomentIsHalted) {
   config_.set_s2idle(true);
   Start();
   ManualLoop time;
-  MachineControl control(*machine_, time, /*s2idle=*/true);
+  MachineControl control(*machine_, time, /*s2idle=*/true, nullptr);
   ControlRequest request;
   request.set_command(ControlRequest::SUSPEND);
   std::optional<ControlResponse> answer;
-  control.Obey(request, [&answer](const ControlResponse& response) { answer = response; });
+  control.Obey(request, {}, [&answer](const ControlResponse& response) { answer = response; });
   time.Advance(absl::Milliseconds(14900));
   vcpu().Script(FakeExit::Out(kIdlePort, 1, 1));
   while (!machine_->platform().acpi_pm().idle()) usleep(100);
