@@ -7,27 +7,21 @@
 #include <vector>
 
 #include "base/endian.h"
-#include "devices/pci/pci_registers.h"
 #include "devices/platform/acpi_pm/acpi_pm_registers.h"
-#include "devices/virtio/core/virtio_features.h"
 #include "devices/virtio/pci/virtio_pci_registers.h"
 #include "devices/virtio/pci/virtio_pci_state.pb.h"
-#include "devices/virtio/testing/driver_queue.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "vmm/machine/machine_shape.h"
 #include "vmm/machine/restored_machine.h"
+#include "vmm/machine/rng_guest.h"
 
 namespace touchstone {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr PciAddress kRng = {.device = 1};
-constexpr GuestMemory::RegionSpec kRing = {.start = GuestAddress{0x100000}, .size = 0x10000};
-constexpr uint16_t kRingSize = 8;
-constexpr uint64_t kFeatures = kVirtioVersion1;
-constexpr uint16_t kVector = 1;
+constexpr uint16_t kVector = RngGuest::kVector;
 
 template <typename T>
 void Write(Bus& bus, uint64_t address, T value) {
@@ -35,68 +29,6 @@ void Write(Bus& bus, uint64_t address, T value) {
   StoreLe(value, absl::MakeSpan(bytes));
   bus.Write(address, absl::MakeSpan(bytes));
 }
-
-template <typename T>
-T Read(Bus& bus, uint64_t address) {
-  std::vector<uint8_t> bytes(sizeof(T));
-  bus.Read(address, absl::MakeSpan(bytes));
-  return static_cast<T>(LoadLe(absl::MakeConstSpan(bytes)));
-}
-
-// What a guest does to a machine's devices, without a vCPU.
-class Guest {
- public:
-  explicit Guest(Machine& machine)
-      : machine_(machine), queue_(machine.memory(), kRing, kRingSize, kFeatures) {}
-
-  void WriteConfig(PciAddress address, uint32_t offset, absl::Span<const uint8_t> data) {
-    machine_.pci().WriteConfig(address, offset, data);
-  }
-  template <typename T>
-  void WriteRng(uint32_t offset, T value) {
-    Write<T>(machine_.mmio(), *machine_.pci().DecodedAt(kRng, 0) + offset, value);
-  }
-  template <typename T>
-  T ReadRng(uint32_t offset) {
-    return Read<T>(machine_.mmio(), *machine_.pci().DecodedAt(kRng, 0) + offset);
-  }
-
-  void MoveRng(uint32_t address) {
-    std::vector<uint8_t> bytes(4);
-    StoreLe(address, absl::MakeSpan(bytes));
-    WriteConfig(kRng, kPciBar0, bytes);
-  }
-
-  // With MSI-X on and the queue's interrupt at kVector.
-  void StartRng() {
-    for (uint32_t offset = kPciFirstCapability; offset < 0x100; offset += 4) {
-      std::vector<uint8_t> header(4);
-      machine_.pci().ReadConfig(kRng, offset, absl::MakeSpan(header));
-      if (header[0] == kPciCapabilityMsix) WriteConfig(kRng, offset + 2, {0x00, 0x80});
-    }
-    WriteRng<uint32_t>(kVirtioMsixTable + 16 * kVector, 0xFEE00000);
-    WriteRng<uint32_t>(kVirtioMsixTable + 16 * kVector + 8, 0x41);
-    WriteRng<uint32_t>(kVirtioMsixTable + 16 * kVector + 12, 0);
-    WriteRng<uint8_t>(kVirtioStatus, kVirtioAcknowledge | kVirtioDriver);
-    WriteRng<uint32_t>(kVirtioDriverFeatureSelect, 1);
-    WriteRng<uint32_t>(kVirtioDriverFeature, kFeatures >> 32);
-    WriteRng<uint8_t>(kVirtioStatus, kVirtioAcknowledge | kVirtioDriver | kVirtioFeaturesOk);
-    WriteRng<uint16_t>(kVirtioQueueSize, kRingSize);
-    WriteRng<uint16_t>(kVirtioQueueVector, kVector);
-    WriteRng<uint64_t>(kVirtioQueueDescriptors, Raw(queue_.layout().descriptors));
-    WriteRng<uint64_t>(kVirtioQueueDriver, Raw(queue_.layout().driver));
-    WriteRng<uint64_t>(kVirtioQueueDevice, Raw(queue_.layout().device));
-    WriteRng<uint16_t>(kVirtioQueueEnable, 1);
-    WriteRng<uint8_t>(kVirtioStatus,
-                      kVirtioAcknowledge | kVirtioDriver | kVirtioFeaturesOk | kVirtioDriverOk);
-  }
-
-  DriverQueue& queue() { return queue_; }
-
- private:
-  Machine& machine_;
-  DriverQueue queue_;
-};
 
 std::vector<uint8_t> Pattern(size_t size, uint8_t first) {
   std::vector<uint8_t> bytes(size);
@@ -184,9 +116,9 @@ class SavedMachineTest : public testing::TestWithParam<IrqChipPlace> {
 TEST_P(SavedMachineTest, WhatWasSavedIsRestoredWhole) {
   RestoredMachine from(Config()), to(Config());
   Use(from);
-  Guest guest(from.machine());
-  guest.MoveRng(0xE0000000);
-  guest.StartRng();
+  RngGuest guest(from.machine());
+  guest.Move(0xE0000000);
+  guest.Start();
   const MachineState state = Saved(from);
 
   const absl::Status restored = RestoreMachine(to.machine(), state);
@@ -223,20 +155,20 @@ TEST(MachineStateTest, VcpusGoOnWhereTheyWere) {
 
 TEST(MachineStateTest, ADeviceGoesOnWithItsQueue) {
   RestoredMachine from, to;
-  Guest before(from.machine());
-  before.MoveRng(0xE0000000);
-  before.StartRng();
+  RngGuest before(from.machine());
+  before.Move(0xE0000000);
+  before.Start();
   before.queue().Chain().Writable(16).Send();
   const MachineState state = Saved(from);
-  std::vector<uint8_t> ring(kRing.size);
-  ASSERT_TRUE(from.machine().memory().Read(kRing.start, absl::MakeSpan(ring)).ok());
-  ASSERT_TRUE(to.machine().memory().Write(kRing.start, ring).ok());
+  std::vector<uint8_t> ring(RngGuest::kRing.size);
+  ASSERT_TRUE(from.machine().memory().Read(RngGuest::kRing.start, absl::MakeSpan(ring)).ok());
+  ASSERT_TRUE(to.machine().memory().Write(RngGuest::kRing.start, ring).ok());
 
   const absl::Status restored = RestoreMachine(to.machine(), state);
   ASSERT_TRUE(restored.ok()) << restored;
   to.machine().WakeDevices();
 
-  EXPECT_EQ(to.machine().pci().DecodedAt(kRng, 0), 0xE0000000u);
+  EXPECT_EQ(to.machine().pci().DecodedAt(RngGuest::kAddress, 0), 0xE0000000u);
   EXPECT_EQ(to.vm().io_events().size(), 1u);
   to.TurnUntil([&] {
     uint16_t used = 0;
@@ -250,38 +182,38 @@ TEST(MachineStateTest, ADeviceGoesOnWithItsQueue) {
 TEST(MachineStateTest, AnInterruptThatWaitsIsStillThere) {
   RunConfig config = RestoredMachine::SmallConfig();
   RestoredMachine from(config), to(config);
-  Guest before(from.machine());
-  before.StartRng();
-  before.WriteRng<uint32_t>(kVirtioMsixTable + 16 * kVector + 12, 1);  // Masked.
+  RngGuest before(from.machine());
+  before.Start();
+  before.Write<uint32_t>(kVirtioMsixTable + 16 * kVector + 12, 1);  // Masked.
   before.queue().Chain().Writable(16).Send();
-  before.WriteRng<uint16_t>(kVirtioNotify, 0);
-  from.TurnUntil([&] { return before.ReadRng<uint64_t>(kVirtioMsixPending) != 0; });
+  before.Write<uint16_t>(kVirtioNotify, 0);
+  from.TurnUntil([&] { return before.Read<uint64_t>(kVirtioMsixPending) != 0; });
 
   ASSERT_TRUE(RestoreMachine(to.machine(), Saved(from)).ok());
 
-  Guest after(to.machine());
-  EXPECT_EQ(after.ReadRng<uint64_t>(kVirtioMsixPending), uint64_t{1} << kVector);
+  RngGuest after(to.machine());
+  EXPECT_EQ(after.Read<uint64_t>(kVirtioMsixPending), uint64_t{1} << kVector);
   EXPECT_EQ(to.vm().PollIrqFds(), 0u);
-  after.WriteRng<uint32_t>(kVirtioMsixTable + 16 * kVector + 12, 0);
+  after.Write<uint32_t>(kVirtioMsixTable + 16 * kVector + 12, 0);
   EXPECT_EQ(to.vm().PollIrqFds(), 1u);
 }
 
 TEST(MachineStateTest, AMachineThatWasSavedGoesOn) {
   RestoredMachine machine;
-  Guest guest(machine.machine());
-  guest.StartRng();
+  RngGuest guest(machine.machine());
+  guest.Start();
   Saved(machine);
 
   machine.machine().WakeDevices();
   guest.queue().Chain().Writable(16).Send();
-  guest.WriteRng<uint16_t>(kVirtioNotify, 0);
+  guest.Write<uint16_t>(kVirtioNotify, 0);
 
   machine.TurnUntil([&] { return guest.queue().PollUsed().has_value(); });
 }
 
 TEST(MachineStateTest, DevicesMustSleep) {
   RestoredMachine machine;
-  Guest(machine.machine()).StartRng();
+  RngGuest(machine.machine()).Start();
 
   const absl::Status status = SaveMachine(machine.machine()).status();
 
@@ -410,7 +342,7 @@ const Damage kDamages[] = {
 TEST(MachineStateTest, WhatDoesNotFitIsNamed) {
   RestoredMachine from(RichConfig());
   Use(from);
-  Guest(from.machine()).StartRng();
+  RngGuest(from.machine()).Start();
   const MachineState state = Saved(from);
 
   for (const Damage& damage : kDamages) {
@@ -437,7 +369,7 @@ TEST(MachineStateTest, AnMsrThatTheHostRefusesMatters) {
 TEST(MachineStateTest, GarbageIsRefusedOrWorks) {
   RestoredMachine from(RichConfig());
   Use(from);
-  Guest(from.machine()).StartRng();
+  RngGuest(from.machine()).Start();
   const std::string bytes = Saved(from).SerializeAsString();
   std::mt19937 random(1);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same damage each time
   int worked = 0;

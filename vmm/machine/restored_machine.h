@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -20,6 +21,7 @@
 #include "hypervisor/fake/fake_hypervisor.h"
 #include "vmm/config/config.pb.h"
 #include "vmm/config/defaults.h"
+#include "vmm/jail/spawn_server.h"
 #include "vmm/machine/build_machine.h"
 #include "vmm/machine/machine.h"
 #include "vmm/machine/machine_host.h"
@@ -38,13 +40,17 @@ class RestoredMachine {
   }
 
   // Made of what `config` says; dies when that cannot be built.
-  explicit RestoredMachine(RunConfig config = SmallConfig()) : loop_(*EpollLoop::Create()) {
+  // `jails` makes the jailed devices' processes.
+  explicit RestoredMachine(RunConfig config = SmallConfig(), const SpawnServer* jails = nullptr)
+      : loop_(*EpollLoop::Create()) {
     ApplyDefaults(config);
     host_.hypervisor = &hypervisor_;
     host_.loop = loop_.get();
     host_.clock = &SystemClock();
+    host_.jails = jails;
     host_.restored = true;
     absl::StatusOr<std::unique_ptr<Machine>> machine = BuildMachine(config, host_, [] {});
+    if (!machine.ok()) LOG(kError, "test", "%s", std::string(machine.status().message()));
     CHECK(machine.ok());
     machine_ = *std::move(machine);
   }

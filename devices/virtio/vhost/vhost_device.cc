@@ -185,12 +185,14 @@ void VhostDevice::Reset() {
   attached_ = false;
 }
 
-absl::StatusOr<std::string> VhostDevice::Save() { return std::string(); }
+absl::StatusOr<std::string> VhostDevice::Save() {
+  return absl::FailedPreconditionError(
+      "the kernel works on its queues (vhost), and its state cannot be saved");
+}
 
-absl::Status VhostDevice::Restore(absl::string_view state) {
-  if (state.empty()) return absl::OkStatus();
+absl::Status VhostDevice::Restore(absl::string_view /*state*/) {
   return absl::InvalidArgumentError(
-      absl::StrCat("a device without state cannot take ", state.size(), " bytes of it"));
+      "the kernel works on its queues (vhost), and takes no state that was saved");
 }
 
 absl::Status VhostDevice::SetCall(uint16_t index, const EventFd* trigger) {

@@ -73,7 +73,7 @@ class VhostDevice : public VirtioDevice {
   absl::StatusOr<QueuePosition> StopQueue(uint16_t index) final;
   void Reset() final;
 
-  // There is no state beside the rings.
+  // FailedPrecondition and InvalidArgument: what the kernel has of a device cannot be had.
   absl::StatusOr<std::string> Save() final;
   absl::Status Restore(absl::string_view state) final;
 
