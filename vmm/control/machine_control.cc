@@ -91,15 +91,18 @@ void MachineControl::Halt(bool full, ControlServer::Reply reply) {
 }
 
 void MachineControl::FinishHalt(bool full, ControlServer::Reply reply) {
-  if (!machine_.suspended()) {
-    return reply(ControlError(ECANCELED, "the machine was resumed meanwhile"));
-  }
-  if (full) {
-    if (absl::Status status = machine_.SleepDevices(); !status.ok()) {
-      return reply(ControlError(EIO, std::string(status.message())));
+  int64_t turns_left = kDevicePatience / kPoll;
+  Repeat([this, full, turns_left, reply = std::move(reply)]() mutable {
+    if (!machine_.suspended()) {
+      reply(ControlError(ECANCELED, "the machine was resumed meanwhile"));
+      return true;
     }
-  }
-  reply(ControlDone());
+    const absl::Status status = full ? machine_.SleepDevices() : absl::OkStatus();
+    // A device whose process died is replaced before long.
+    if (absl::IsUnavailable(status) && --turns_left > 0) return false;
+    reply(status.ok() ? ControlDone() : ControlError(EIO, std::string(status.message())));
+    return true;
+  });
 }
 
 ControlResponse MachineControl::Resume(bool full) {

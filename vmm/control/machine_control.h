@@ -29,6 +29,8 @@ class MachineControl {
   static constexpr absl::Duration kPoll = absl::Milliseconds(20);
   // How long a guest may take to go into suspend-to-idle (crosvm.md 9.3).
   static constexpr absl::Duration kIdlePatience = absl::Seconds(15);
+  // How long one that suspends machine and devices waits for a device whose process is replaced.
+  static constexpr absl::Duration kDevicePatience = absl::Seconds(5);
   // A guest whose balloon has not changed for so long gets no further.
   static constexpr absl::Duration kBalloonPatience = absl::Seconds(2);
 

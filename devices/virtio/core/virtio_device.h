@@ -71,7 +71,7 @@ class VirtioDevice {
   // queue does not run and has a kick.
   virtual absl::Status StartQueue(uint16_t index, VirtQueue queue) = 0;
   // Lets the requests in flight finish, and says where the queue is. A queue that does not run is
-  // FailedPrecondition.
+  // FailedPrecondition. Unavailable: not now, and it runs on.
   virtual absl::StatusOr<QueuePosition> StopQueue(uint16_t index) = 0;
 
   // Stops all queues and forgets the driver. Harmless when idle.

@@ -291,6 +291,11 @@ absl::Status CommonConfig::Sleep() {
     if (!queues_[i].running || queues_[i].asleep.has_value()) continue;
     const absl::StatusOr<QueuePosition> position = device_.StopQueue(i);
     if (!position.ok()) {
+      // What the driver has to reset works on nothing until then.
+      if (interrupt_.needs_reset() && !absl::IsUnavailable(position.status())) {
+        queues_[i].running = false;
+        continue;
+      }
       WakeUp();
       return Annotate(position.status(), absl::StrCat("queue ", i));
     }

@@ -96,8 +96,9 @@ class VirtioPci final : public PciFunction, public BusDevice {
   void Reset();
 
   // Stops the queues that run, once what is in flight is done, and has them go on where they were.
-  // The driver sees nothing of it but the time. In between the guest accesses no register. An error
-  // is the device's; all queues run then. Harmless when asleep, or awake, already.
+  // Of a device that asks for a reset, those that cannot be stopped are left as they are. The
+  // driver sees nothing of it but the time. In between the guest accesses no register. An error is
+  // the device's; all queues run then. Harmless when asleep, or awake, already.
   absl::Status Sleep();
   void WakeUp();
 

@@ -637,6 +637,34 @@ TEST_F(VirtioPciTest, AResetEndsTheSleep) {
   EXPECT_TRUE(Echoes(1));
 }
 
+TEST_F(VirtioPciTest, ADeviceThatCannotBePutToSleepGoesOn) {
+  Run();
+  ASSERT_TRUE(device_.StopQueue(1).ok());
+
+  EXPECT_TRUE(absl::IsFailedPrecondition(pci_->Sleep()));
+
+  EXPECT_TRUE(Echoes(0));
+}
+
+TEST_F(VirtioPciTest, WhatTheDriverHasToResetIsAsleep) {
+  Run();
+  ASSERT_TRUE(device_.StopQueue(1).ok());
+  // The available index is 100 ahead.
+  memory_.WriteObject(queues_[0]->layout().driver + 2, Le16(100)).IgnoreError();
+  Put<uint16_t>(kVirtioNotify, 0);
+  loop_.RunReady();
+  ASSERT_NE(status() & kVirtioNeedsReset, 0);
+
+  EXPECT_TRUE(pci_->Sleep().ok());
+  pci_->WakeUp();
+
+  EXPECT_NE(status() & kVirtioNeedsReset, 0);
+  pci_->Reset();
+  Run();
+  EXPECT_TRUE(Echoes(0));
+  EXPECT_TRUE(Echoes(1));
+}
+
 TEST_F(VirtioPciTest, RegistersAreReachedThroughConfigurationSpace) {
   const uint32_t at = FindCapability(kPciCapabilityVendor, kVirtioCapabilityPciConfig);
   const auto window = [&](uint8_t bar, uint32_t offset, uint32_t length) {

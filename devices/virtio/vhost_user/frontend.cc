@@ -333,36 +333,43 @@ absl::Status VhostUserFrontend::SetEvent(uint16_t index, VhostUserRequest reques
 
 absl::StatusOr<QueuePosition> VhostUserFrontend::StopQueue(uint16_t index) {
   MutexLock lock(mutex_);
-  return Stop(index);
-}
-
-absl::StatusOr<QueuePosition> VhostUserFrontend::Stop(uint16_t index) {
   if (index >= running_.size() || !running_[index].queue.has_value()) {
     return absl::FailedPreconditionError(absl::StrCat("queue ", index, " does not run"));
   }
-  Running& running = running_[index];
-  const bool packed = (running.queue->config().features & kVirtioPackedRing) != 0;
-  driver_.interrupt->WatchTrigger(index, {});
+  absl::StatusOr<QueuePosition> position = FetchPosition(index);
+  // The next one is told of the queue, and knows how far it got.
+  if (away()) return absl::UnavailableError("the vhost-user back end is lost, another one comes");
+  Forget(index);
+  return position;
+}
+
+absl::StatusOr<QueuePosition> VhostUserFrontend::FetchPosition(uint16_t index) {
   // Another back end than the one that worked on it knows nothing of the queue.
-  const bool known = !lost_ && !stale_;
-  absl::Status status = known ? absl::OkStatus() : NoBackend();
-  if (known && has_protocol_features_) {
+  if (lost_ || stale_) return NoBackend();
+  driver_.interrupt->WatchTrigger(index, {});
+  absl::Status status;
+  if (has_protocol_features_) {
     status = channel_->Send(VhostUserRequest::kSetVringEnable, State(index, 0));
   }
   absl::StatusOr<VhostUserMessage> base =
       status.ok() ? channel_->Ask(VhostUserRequest::kGetVringBase, State(index, 0)) : status;
-  running.call_watch.Reset();
-  running.error_watch.Reset();
-  Called(index);  // What the loop has not got round to.
-  Failed(index);
-  running = {};
-  if (!known) return status;
   RETURN_IF_ERROR(Lost(base.status()));
   const auto state = base->Get<VhostUserVringState>();
   if (state.index != index) {
     return Lost(absl::FailedPreconditionError("vhost-user GET_VRING_BASE: of another ring"));
   }
-  return PositionOfVhostUserBase(state.num, packed);
+  const uint64_t features = running_[index].queue->config().features;
+  return PositionOfVhostUserBase(state.num, (features & kVirtioPackedRing) != 0);
+}
+
+void VhostUserFrontend::Forget(uint16_t index) {
+  Running& running = running_[index];
+  driver_.interrupt->WatchTrigger(index, {});
+  running.call_watch.Reset();
+  running.error_watch.Reset();
+  Called(index);  // What the loop has not got round to.
+  Failed(index);
+  running = {};
 }
 
 void VhostUserFrontend::Reset() {
@@ -370,10 +377,11 @@ void VhostUserFrontend::Reset() {
   const auto queues = static_cast<uint16_t>(running_.size());
   for (uint16_t index = 0; index < queues; ++index) {
     if (!running_[index].queue.has_value()) continue;
-    if (absl::Status status = Stop(index).status(); !status.ok()) {
+    if (absl::Status status = FetchPosition(index).status(); !status.ok()) {
       LOG(kWarning, "vhost-user", "device %d, queue %d: %s", device_id_, index,
           std::string(status.message()));
     }
+    Forget(index);
   }
   if (has(kVhostUserResetDevice) && !lost_) {
     Lost(channel_->Tell(VhostUserRequest::kResetDevice, {})).IgnoreError();
@@ -453,7 +461,7 @@ absl::Status VhostUserFrontend::Lost(absl::Status status) {
 
 absl::Status VhostUserFrontend::Later(absl::Status status) {
   status = Lost(std::move(status));
-  return lost_ && !stale_ && connect_ != nullptr ? absl::OkStatus() : status;
+  return away() ? absl::OkStatus() : status;
 }
 
 void VhostUserFrontend::ConnectSoon() {

@@ -106,6 +106,7 @@ class VhostUserFrontend final : public VirtioDevice {
 
   absl::Status Attach(Driver driver) override;
   absl::Status StartQueue(uint16_t index, VirtQueue queue) override;
+  // Unavailable, and the queue goes on, while the next back end is waited for that replays.
   absl::StatusOr<QueuePosition> StopQueue(uint16_t index) override;
   void Reset() override;
 
@@ -148,7 +149,8 @@ class VhostUserFrontend final : public VirtioDevice {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Which descriptor the back end signals: the transport's, or our own for null. On any thread.
   void SetCall(uint16_t index, const EventFd* trigger);
-  absl::StatusOr<QueuePosition> Stop(uint16_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<QueuePosition> FetchPosition(uint16_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Forget(uint16_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool FetchConfig() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<ScopedFd> OpenStatePipe(uint32_t direction) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -166,6 +168,8 @@ class VhostUserFrontend final : public VirtioDevice {
   // The same for a request of the driver's, which a new back end will hear of.
   absl::Status Later(absl::Status status);
 
+  // Lost, and another one will know all that it did.
+  [[nodiscard]] bool away() const { return lost_ && !stale_ && connect_ != nullptr; }
   [[nodiscard]] bool has(uint64_t protocol_feature) const {
     return (protocol_features_ & protocol_feature) != 0;
   }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/event/manual_loop.h"
 #include "base/fd_socket.h"
@@ -264,6 +265,23 @@ TEST_P(ReconnectTest, ADriverGoesWhileThereIsNoProcess) {
   last().device().AnswerOldest();
 
   EXPECT_THAT(Used(1), ElementsAre(id));
+}
+
+// Nobody says where its queues are, so they are not stopped.
+TEST_P(ReconnectTest, ADriverCannotStopAQueueWhileThereIsNoProcess) {
+  Create();
+  guest_->Start();
+  const uint16_t id = Send(1);
+  last().Die();
+  EXPECT_TRUE(absl::IsUnavailable(frontend_->StopQueue(1).status()));
+  Run();
+  EXPECT_TRUE(absl::IsUnavailable(frontend_->StopQueue(1).status()));
+  Run(kSoon);
+  last().device().AnswerOldest();
+
+  EXPECT_THAT(Used(1), ElementsAre(id));
+  EXPECT_NE(host_->StopQueue(1), std::nullopt);
+  EXPECT_FALSE(host_->needs_reset());
 }
 
 // A front end that must not ask twice, and a back end that does not say what it has in flight.
