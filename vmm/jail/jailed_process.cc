@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "base/status.h"
 #include "vmm/jail/jail_report.h"
 #include "vmm/jail/syscall_names.h"
@@ -104,8 +105,10 @@ absl::Status JailedProcess::Await(JailReport::Kind kind, absl::Duration timeout)
 absl::StatusOr<ChildEnd> JailedProcess::Wait() const {
   if (!keeper_.valid()) return WaitForChild(pidfd_.get());
   ChildEnd end;
-  const absl::StatusOr<size_t> size =
-      keeper_.Receive({reinterpret_cast<uint8_t*>(&end), sizeof(end)});
+  const absl::Span<uint8_t> bytes(reinterpret_cast<uint8_t*>(&end), sizeof(end));
+  absl::StatusOr<size_t> size = keeper_.Receive(bytes);
+  // A keeper that left a Kill() unread has reset the connection, after it said how the child ended.
+  if (size.ok() && *size == 0) size = keeper_.Receive(bytes);
   if (!size.ok() || *size != sizeof(end)) {
     return absl::AbortedError("the process that keeps it is gone");
   }
