@@ -33,7 +33,6 @@
 #include "vmm/jail/filter_source.h"
 #include "vmm/jail/jail_report.h"
 #include "vmm/jail/jailed_files.h"
-#include "vmm/machine/jailed_device.pb.h"
 
 namespace touchstone {
 namespace {
@@ -179,7 +178,7 @@ absl::Status Serve(const JailedDeviceConfig& config) {
 
 }  // namespace
 
-int RunJailedDevice() {
+int RunJailedDevice(void (*confined)(const JailedDeviceConfig&)) {
   const absl::StatusOr<JailedDeviceConfig> config = ReadConfig();
   const absl::StatusOr<Filter> filter = config.ok() ? FilterOf(*config) : config.status();
   if (!filter.ok()) {
@@ -187,6 +186,7 @@ int RunJailedDevice() {
     return 1;
   }
   ConfineOrDie(*filter, config->max_fds());
+  if (confined != nullptr) confined(*config);
   const std::unique_ptr<JailedFiles> files = FilesOf(*config);
   SetFileProvider(files.get());
   const absl::Status end = Serve(*config);

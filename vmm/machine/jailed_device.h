@@ -6,6 +6,7 @@
 
 #include "absl/strings/string_view.h"
 #include "vmm/jail/jail_report.h"
+#include "vmm/machine/jailed_device.pb.h"
 
 namespace touchstone {
 
@@ -18,8 +19,10 @@ inline constexpr int kJailedSocketFd = kJailFirstFd + 1;
 inline constexpr int kJailedDeviceFd = kJailFirstFd + 2;
 
 // Runs until the front end has hung up, and returns the exit status. What goes wrong is logged.
-// REQUIRES: a child of DeviceHost, with one thread.
-int RunJailedDevice();
+// `confined`, if there is one, is called between the confinement and the first thing that the
+// device does: for a test's program that looks at the jail from within. REQUIRES: a child of
+// DeviceHost, with one thread.
+int RunJailedDevice(void (*confined)(const JailedDeviceConfig&) = nullptr);
 
 }  // namespace touchstone
 
