@@ -19,8 +19,14 @@ def kvm_test(
         copies = [],
         emulating = False,
         tags = [],
+        ways = {},
         **kwargs):
     """Declares a test; the program is NAME_binary.
+
+    A guest test of jailed devices has other ways, targets of the same program that are "manual" unless they say otherwise:
+
+      NAME_unsandboxed  every machine has --disable-sandbox
+      NAME_user         an ordinary user runs the test (integration/testing/as_user.sh)
 
     Args:
       name: the test's name.
@@ -37,6 +43,8 @@ def kvm_test(
       emulating: a KVM that emulates will do, as it does for bare-metal guests. Such a test needs the lab only where
         there is no KVM at all, and so has no tag "lab": sanitizer builds run it too.
       tags: besides "cpu:N" and, unless emulating, "lab".
+      ways: by "unsandboxed" and "user", how those differ: a dict that may have "args", instead of these, "taps", options
+        of as_user.sh, and "tags".
       **kwargs: further attributes of the test, such as timeout or visibility.
     """
     cc_binary(
@@ -61,6 +69,25 @@ def kvm_test(
         tags = tags,
         **kwargs
     )
+    for way, changes in ways.items():
+        way_args = changes.get("args", args)
+        if way == "user":
+            way_args = changes.get("taps", []) + ["$(rootpath {}_binary)".format(name)] + way_args
+        elif way == "unsandboxed":
+            way_args = way_args + ["--machine-option=--disable-sandbox"]
+        else:
+            fail("there is no way " + way)
+        kvm_program_test(
+            name = "{}_{}".format(name, way),
+            args = way_args,
+            data = data + ([name + "_binary"] if way == "user" else []),
+            lab_cpus = lab_cpus,
+            lab_mem = lab_mem,
+            program = "//integration/testing:as_user" if way == "user" else name + "_binary",
+            size = size,
+            tags = tags + changes.get("tags", ["manual"]),
+            **kwargs
+        )
 
 def kvm_program_test(
         name,

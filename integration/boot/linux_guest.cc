@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "integration/testing/guest_command.h"
 #include "integration/testing/runfiles.h"
+#include "integration/testing/test_arguments.h"
 
 namespace touchstone {
 
@@ -18,6 +19,7 @@ std::unique_ptr<Vm> StartLinux(const LinuxKernel& kernel, const LinuxOptions& op
   command.push_back(absl::StrCat(
       "--initrd=", options.initrd.empty() ? Runfile(kernel.initramfs) : options.initrd));
   command.insert(command.end(), options.options.begin(), options.options.end());
+  for (std::string& option : MachineOptions()) command.push_back(std::move(option));
   command.push_back(Runfile(options.bzimage ? kernel.bzimage : kernel.vmlinux));
   return *Vm::Start(std::move(command), options.streams);
 }

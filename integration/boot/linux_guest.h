@@ -47,7 +47,8 @@ struct LinuxOptions {
   ChildProcess::Streams streams = ChildProcess::Streams::kPipes;
 };
 
-// Starts the machine with the test guest; standard input and output are its console.
+// Starts the machine with the test guest; standard input and output are its console. It has the
+// options, and those that the test was given (test_arguments.h).
 std::unique_ptr<Vm> StartLinux(const LinuxKernel& kernel, const LinuxOptions& options);
 
 // What a command says, whatever its status; an error that no expectation fits when the guest does

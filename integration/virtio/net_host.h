@@ -15,7 +15,8 @@ namespace touchstone {
 // Returns when a program listens on the TCP port, or after a minute.
 void AwaitListener(uint16_t port);
 
-// A tap of the host, up, with an IPv4 address such as "10.0.0.1/24"; it goes with this.
+// A tap of the host, up, with an IPv4 address such as "10.0.0.1/24"; it goes with this. An ordinary
+// user cannot make one, and has it already (integration/testing/as_user.sh).
 class HostTap {
  public:
   HostTap(std::string name, const std::string& address, bool multi_queue = false);

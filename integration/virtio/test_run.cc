@@ -2,23 +2,13 @@
 
 #include <stdio.h>
 
-#include <fstream>
-#include <iterator>
-
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "base/log.h"
+#include "integration/testing/test_arguments.h"
 
 namespace touchstone {
 
-bool IsFullRun() {
-  // Each argument ends with a NUL, and the program's name precedes them.
-  constexpr char kFull[] = "\0--full";
-  std::ifstream file("/proc/self/cmdline");
-  const std::string arguments{std::istreambuf_iterator<char>(file), {}};
-  return absl::StrContains(arguments, absl::string_view(kFull, sizeof(kFull)));
-}
+bool IsFullRun() { return !TestArguments("--full").empty(); }
 
 std::string HostSays(const std::string& command) {
   FILE* const pipe = popen(absl::StrCat("{ ", command, "\n} 2>&1").c_str(), "re");

@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -29,6 +30,7 @@
 #include "integration/boot/linux_guest.h"
 #include "integration/testing/child_process.h"
 #include "integration/testing/runfiles.h"
+#include "integration/testing/test_arguments.h"
 #include "integration/testing/vm.h"
 #include "integration/virtio/net_host.h"
 #include "integration/virtio/test_run.h"
@@ -262,11 +264,17 @@ TEST_F(UserNetTest, NobodysGuestReachesTheHost) {
   const Workplace place;
   const std::string path = place.Path("passt.socket");
   std::unique_ptr<ChildProcess> passt = StartPasst(path);
-  vm_ = *Vm::Start(AsNobody(
-      {place.Copy("vmm/touchstone", "touchstone"), "run", "--params=quiet", "--mem=256",
-       absl::StrCat("--initrd=", place.Copy(kCloudKernel.initramfs, "initramfs")),
-       absl::StrCat("--net=passt=[tcp-ports=[", kHostPort, ":", kGuestPort, "],args=[-4]]"),
-       absl::StrCat("--net=socket=", path), place.Copy(kCloudKernel.vmlinux, "vmlinux")}));
+  std::vector<std::string> command = {
+      place.Copy("vmm/touchstone", "touchstone"),
+      "run",
+      "--params=quiet",
+      "--mem=256",
+      absl::StrCat("--initrd=", place.Copy(kCloudKernel.initramfs, "initramfs")),
+      absl::StrCat("--net=passt=[tcp-ports=[", kHostPort, ":", kGuestPort, "],args=[-4]]"),
+      absl::StrCat("--net=socket=", path)};
+  for (std::string& option : MachineOptions()) command.push_back(std::move(option));
+  command.push_back(place.Copy(kCloudKernel.vmlinux, "vmlinux"));
+  vm_ = *Vm::Start(AsNobody(std::move(command)));
   const absl::StatusOr<std::string> ready = vm_->AwaitReady(kBootLimit);
   ASSERT_TRUE(ready.ok()) << ready.status().message() << passt->errors();
   EXPECT_THAT(
