@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "devices/virtio/block/block_config.h"
@@ -26,6 +28,10 @@ constexpr size_t kThreads = 4;
 
 // A queue's chains, and a flush of our own.
 constexpr uint32_t kRingDepth = Block::kQueueSize + 1;
+
+// How long, and how often, a locked disk is looked at.
+constexpr absl::Duration kLockPatience = absl::Milliseconds(500);
+constexpr absl::Duration kLockPoll = absl::Milliseconds(10);
 
 absl::StatusOr<ScopedFd> Open(const BlockConfig& config) {
   // Without waiting for the other end of what turns out to be a pipe.
@@ -49,10 +55,16 @@ absl::StatusOr<ScopedFd> Open(const BlockConfig& config) {
   return fd;
 }
 
+// A process that was killed keeps its files a moment longer than it is there, if it used io_uring:
+// the kernel takes the ring apart later. Whoever comes in its place finds them locked still.
 absl::Status Lock(const DiskFile& file, const BlockConfig& config) {
   if (!config.lock()) return absl::OkStatus();
-  if (flock(file.fd(), (config.ro() ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0) return absl::OkStatus();
-  if (errno != EWOULDBLOCK) return ErrnoStatus(errno, "flock");
+  for (absl::Duration left = kLockPatience;; left -= kLockPoll) {
+    if (flock(file.fd(), (config.ro() ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0) return absl::OkStatus();
+    if (errno != EWOULDBLOCK) return ErrnoStatus(errno, "flock");
+    if (left <= absl::ZeroDuration()) break;
+    absl::SleepFor(kLockPoll);
+  }
   return absl::FailedPreconditionError(
       "is locked: another process uses this disk (lock=false does not look)");
 }

@@ -3,8 +3,8 @@
 //   ASSIGN_OR_RETURN(std::unique_ptr<Block> block, OpenBlock(config, EPOLL, loop, {}));
 //
 // The file is locked (flock) as long as the device lives, exclusively or, if read-only, shared, so
-// that no two machines write to one disk. Its content is not looked at: it is raw whatever a guest
-// wrote to its start.
+// that no two machines write to one disk; one that is locked is waited for, half a second. Its
+// content is not looked at: it is raw whatever a guest wrote to its start.
 //
 // Errors name the option, the file and the reason.
 

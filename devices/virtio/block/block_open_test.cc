@@ -12,9 +12,12 @@
 #include <optional>
 #include <semaphore>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/event/loop_thread.h"
 #include "base/event/manual_loop.h"
 #include "base/log.h"
@@ -139,6 +142,20 @@ TEST_F(BlockOpenTest, DisksAreLocked) {
   EXPECT_EQ(Error(), "");
   config_.set_ro(false);
   EXPECT_THAT(Error(), HasSubstr("another process uses this disk"));
+}
+
+// As after the death of a process that used io_uring.
+TEST_F(BlockOpenTest, ALockThatGoesSoonIsWaitedFor) {
+  ScopedFd other(open(path_.c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_EQ(flock(other.get(), LOCK_EX), 0);
+  std::thread holder([&other] {
+    absl::SleepFor(absl::Milliseconds(100));
+    other.Reset();
+  });
+
+  EXPECT_EQ(Error(), "");
+
+  holder.join();
 }
 
 // KE-62: what a guest writes to the start of its disk does not change how it is opened.
