@@ -53,6 +53,17 @@ status=0
 ci/lab 2> /dev/null || status=$?
 expect "status without a command" 125 "$status"
 
+# A QEMU that fails, without a word and with one of glib's.
+mkdir "$TEST_TMPDIR/bin"
+for word in "" "Bail out! ERROR:../accel/tcg/cpu-exec.c:954"; do
+  printf '#!/bin/sh\necho "%s"\nkill -ABRT $$\n' "$word" > "$TEST_TMPDIR/bin/qemu-system-x86_64"
+  chmod +x "$TEST_TMPDIR/bin/qemu-system-x86_64"
+  status=0
+  PATH=$TEST_TMPDIR/bin:$PATH ci/lab -- true 2> "$TEST_TMPDIR/stderr" || status=$?
+  expect "status of a QEMU that aborts with '$word'" 125 "$status"
+  expect "message of a QEMU that aborts" "ci/lab: the lab ended without a status" "$(tail -n 1 "$TEST_TMPDIR/stderr")"
+done
+
 # A lab that is told to end takes its QEMU along.
 ci/lab --console "$TEST_TMPDIR/console" -- sleep 100 &
 lab=$!
