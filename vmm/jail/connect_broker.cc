@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/status.h"
 #include "base/unix_socket.h"
 
@@ -36,12 +38,45 @@ bool IsPort(absl::string_view text) {
 
 }  // namespace
 
+class ConnectBroker::Service {
+ public:
+  Service(FdSocket socket, std::vector<ConnectTarget> targets)
+      : socket_(std::move(socket)), targets_(std::move(targets)) {}
+
+  static void Begin(const std::shared_ptr<Service>& self, EventLoop& loop) {
+    MutexLock lock(self->mutex_);
+    self->watch_ = loop.OnReadable(self->socket_.fd(), [self] { self->Serve(); });
+  }
+  // Whoever is first takes the watch; who comes second need not wait for the other.
+  void End() {
+    Watch taken;
+    {
+      MutexLock lock(mutex_);
+      std::swap(taken, watch_);
+    }
+    // Waits for a callback on another thread, which may want the lock.
+    taken.Reset();
+  }
+
+ private:
+  void Serve();
+  void GiveUp();
+  [[nodiscard]] bool Declared(absl::string_view path, int type) const;
+
+  const FdSocket socket_;
+  const std::vector<ConnectTarget> targets_;
+  Mutex mutex_;
+  Watch watch_ ABSL_GUARDED_BY(mutex_);
+};
+
 ConnectBroker::ConnectBroker(FdSocket socket, std::vector<ConnectTarget> targets, EventLoop& loop)
-    : socket_(std::move(socket)), targets_(std::move(targets)) {
-  watch_ = loop.OnReadable(socket_.fd(), [this] { Serve(); });
+    : service_(std::make_shared<Service>(std::move(socket), std::move(targets))) {
+  Service::Begin(service_, loop);
 }
 
-bool ConnectBroker::Declared(absl::string_view path, int type) const {
+ConnectBroker::~ConnectBroker() { service_->End(); }
+
+bool ConnectBroker::Service::Declared(absl::string_view path, int type) const {
   return std::any_of(targets_.begin(), targets_.end(), [&](const ConnectTarget& target) {
     if (target.type != type) return false;
     if (!target.ports) return path == target.path;
@@ -51,12 +86,12 @@ bool ConnectBroker::Declared(absl::string_view path, int type) const {
   });
 }
 
-void ConnectBroker::GiveUp() {
-  watch_.Reset();
+void ConnectBroker::Service::GiveUp() {
+  End();
   socket_.Shutdown();
 }
 
-void ConnectBroker::Serve() {
+void ConnectBroker::Service::Serve() {
   uint8_t request[kMaxRequest];
   const absl::StatusOr<size_t> size = socket_.Receive(absl::MakeSpan(request));
   if (!size.ok() || *size < 2) return GiveUp();

@@ -14,6 +14,8 @@
 #ifndef TOUCHSTONE_VMM_JAIL_CONNECT_BROKER_H_
 #define TOUCHSTONE_VMM_JAIL_CONNECT_BROKER_H_
 
+#include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -37,15 +39,15 @@ class ConnectBroker {
   static constexpr size_t kMaxReply = 1024;
 
   ConnectBroker(FdSocket socket, std::vector<ConnectTarget> targets, EventLoop& loop);
+  ~ConnectBroker();
+  ConnectBroker(const ConnectBroker&) = delete;
+  ConnectBroker& operator=(const ConnectBroker&) = delete;
 
  private:
-  void Serve();
-  void GiveUp();
-  [[nodiscard]] bool Declared(absl::string_view path, int type) const;
+  class Service;
 
-  const FdSocket socket_;
-  const std::vector<ConnectTarget> targets_;
-  Watch watch_;
+  // The watch's, too: it gives up, and is destroyed, on two threads.
+  const std::shared_ptr<Service> service_;
 };
 
 // The other side: asks the broker at `socket`, and waits for its answer. Errors as ConnectUnix.

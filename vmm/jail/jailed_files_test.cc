@@ -98,6 +98,17 @@ TEST_F(BrokerTest, PortsAreNumbers) {
       absl::IsNotFound(files->Connect(absl::StrCat(path_, "_4294967295"), SOCK_STREAM).status()));
 }
 
+// As when a device dies while its machine ends.
+TEST_F(BrokerTest, ChildAndBrokerMayGoAtOnce) {
+  for (int i = 0; i < 1000; ++i) {
+    auto files = FilesFor({{path_, SOCK_STREAM}});
+    files.reset();
+    broker_.reset();
+  }
+  const auto files = FilesFor({{path_, SOCK_STREAM}});
+  EXPECT_TRUE(absl::IsNotFound(files->Connect(path_, SOCK_STREAM).status()));
+}
+
 class BrokerRefusesTest : public BrokerTest, public testing::WithParamInterface<const char*> {};
 
 TEST_P(BrokerRefusesTest, WhatWasNotDeclaredAndEverythingAfterIt) {
