@@ -97,6 +97,10 @@ class Place {
                                     const std::vector<std::string>& options) {
     const std::string program = File(attempt);
     std::filesystem::rename(std::exchange(program_, program), program);
+    return RunProgram(program, options);
+  }
+  std::unique_ptr<ChildProcess> RunProgram(const std::string& program,
+                                           const std::vector<std::string>& options) const {
     std::vector<std::string> command;
     if (who_ == Who::kUser && geteuid() == 0) {
       command = {"setpriv",
@@ -202,6 +206,32 @@ INSTANTIATE_TEST_SUITE_P(, AttemptTest,
                                NameOf(std::get<0>(info.param)), "_",
                                absl::string_view(std::get<1>(info.param)).substr(0, 3));
                          });
+
+// The product, with policies that lack what each device needs first.
+TEST(PolicyTest, ADeviceThatNeedsMoreThanItsPolicyAllowsIsNamedWithTheCall) {
+  Place place(Who::kRoot);
+  for (const auto& [device, policy] :
+       std::vector<std::pair<std::string, std::string>>{{"rng", "rng"},
+                                                        {"balloon", "balloon"},
+                                                        {"block vda", "block"},
+                                                        {"console", "serial"},
+                                                        {"net 0", "net"},
+                                                        {"vsock", "vsock"}}) {
+    std::ofstream(place.File(absl::StrCat(policy, "_device.policy")))
+        << "@default log\nepoll_create1: kill\n";
+    std::vector<std::string> options = place.Only(device);
+    options.push_back(absl::StrCat("--seccomp-policy-dir=", place.File("")));
+
+    const std::unique_ptr<ChildProcess> machine =
+        place.RunProgram(Runfile("vmm/touchstone"), options);
+
+    EXPECT_EQ(machine->Wait(kPatience).value_or(-1), 1);
+    EXPECT_EQ(machine->errors(),
+              absl::StrCat("touchstone: ", device,
+                           " was killed: its policy does not allow system call epoll_create1 "
+                           "(291)\n"));
+  }
+}
 
 std::string Contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
