@@ -1,5 +1,6 @@
 #include "vmm/machine/machine_state.h"
 
+#include <fstream>
 #include <functional>
 #include <random>
 #include <string>
@@ -30,12 +31,6 @@ void Write(Bus& bus, uint64_t address, T value) {
   bus.Write(address, absl::MakeSpan(bytes));
 }
 
-std::vector<uint8_t> Pattern(size_t size, uint8_t first) {
-  std::vector<uint8_t> bytes(size);
-  for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<uint8_t>(first + i);
-  return bytes;
-}
-
 // Leaves a trace in every register that a guest can reach easily.
 void Use(RestoredMachine& machine) {
   for (uint32_t id = 0; id < machine.machine().vcpu_count(); ++id) {
@@ -49,7 +44,7 @@ void Use(RestoredMachine& machine) {
     special.interrupt_bitmap[2] = 1;
     EXPECT_TRUE(vcpu.SetSpecialRegisters(special).ok());
     EXPECT_TRUE(vcpu.SetMsrs({{0x10, 12345}, {0xC0000102, 0xFFFF888000000000 + id}}).ok());
-    EXPECT_TRUE(vcpu.SetExtendedState({.xsave = Pattern(4096, 3), .xcr0 = 7}).ok());
+    EXPECT_TRUE(vcpu.SetExtendedState({.xsave = std::vector<uint8_t>(4096, 'x'), .xcr0 = 7}).ok());
     LapicState lapic;
     lapic.fill(static_cast<uint8_t>(0x20 + id));
     EXPECT_TRUE(vcpu.SetLapic(lapic).ok());
@@ -135,6 +130,21 @@ TEST_P(SavedMachineTest, WhatWasSavedIsRestoredWhole) {
 
 INSTANTIATE_TEST_SUITE_P(IrqChips, SavedMachineTest,
                          testing::Values(IRQCHIP_KERNEL, IRQCHIP_SPLIT));
+
+// What was written once is understood for ever: a change of this file is a change of the format.
+TEST(MachineStateTest, AStateOfVersionOneIsUnderstood) {
+  std::ifstream file("vmm/machine/machine_state_v1.pb", std::ios::binary);
+  MachineState state;
+  ASSERT_TRUE(state.ParseFromIstream(&file));
+  RestoredMachine machine(RichConfig());
+
+  const absl::Status restored = RestoreMachine(machine.machine(), state);
+
+  ASSERT_TRUE(restored.ok()) << restored;
+  EXPECT_TRUE(Same(WithoutTimes(Saved(machine)), WithoutTimes(state)));
+  EXPECT_EQ(machine.machine().vcpu(1).GetRegisters()->r15, 16u);
+  EXPECT_EQ(machine.machine().pci().DecodedAt(RngGuest::kAddress, 0), 0xE0000000u);
+}
 
 TEST(MachineStateTest, VcpusGoOnWhereTheyWere) {
   RestoredMachine from(RichConfig()), to(RichConfig());
