@@ -21,7 +21,6 @@
 #include "integration/sandbox/canary.h"
 #include "vmm/cli/command.h"
 #include "vmm/cli/run_machine.h"
-#include "vmm/device/run_device.h"
 #include "vmm/jail/jail_attempts.h"
 #include "vmm/machine/jailed_device.h"
 #include "vmm/machine/jailed_device.pb.h"
@@ -155,7 +154,6 @@ int RunMain(const std::vector<absl::string_view>& arguments) {
                                          .out = [](auto text) { WriteTo(STDOUT_FILENO, text); },
                                          .err = [](auto text) { WriteTo(STDERR_FILENO, text); },
                                          .run = RunMachine,
-                                         .run_device = RunDevice,
                                      });
   asm volatile("" : : "r"(stack), "r"(heap.data()) : "memory");
   return status;
