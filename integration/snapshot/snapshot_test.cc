@@ -209,6 +209,24 @@ TEST_F(SnapshotTest, AKilledClientLeavesNoHalfSnapshot) {
   EXPECT_THAT(machine->child().output(), Not(HasSubstr("FAIL")));
 }
 
+TEST_F(SnapshotTest, AnInterruptedClientLeavesNothing) {
+  const std::unique_ptr<ControlledMachine> machine = StartGuest(Jailed(), "big");
+  ASSERT_TRUE(machine->Await("\n50\n"));
+  for (int i = 0; i < 6; ++i) {
+    auto client = ChildProcess::Start(
+        {Runfile("vmm/touchstone"), "snapshot", "take", Path("cut"), machine->socket()},
+        ChildProcess::Streams::kPipes);
+    ASSERT_TRUE(client.ok());
+    absl::SleepFor(absl::Milliseconds(6 * i));
+    (*client)->Signal(i % 2 == 0 ? SIGINT : SIGTERM);
+    ASSERT_TRUE((*client)->Wait(kControlLimit).ok());
+    EXPECT_FALSE(exists(Path("cut.partial"))) << i;
+    EXPECT_TRUE(!exists(Path("cut")) || IsWhole(Path("cut"))) << i;
+    std::filesystem::remove_all(Path("cut"));
+  }
+  EXPECT_TRUE(Counts(*machine));
+}
+
 TEST_F(SnapshotTest, AKilledMachineLeavesNoHalfSnapshot) {
   TakeAndKill(Jailed());
   for (int i = 0; i < 5; ++i) {

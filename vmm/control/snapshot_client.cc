@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -25,6 +27,68 @@ namespace {
 // The names are terminated: they are literals.
 constexpr std::array<const char*, 2> kFiles = {kSnapshotMachineFile.data(),
                                                kSnapshotMemoryFile.data()};
+
+// Has signals that end the process take the partial folder away first: Ctrl-C leaves nothing. They
+// wait while it is made, and while it becomes the snapshot.
+class EndingSignals {
+ public:
+  EndingSignals() {
+    sigset_t ending;
+    sigemptyset(&ending);
+    for (const int signal : kEnding) sigaddset(&ending, signal);
+    pthread_sigmask(SIG_BLOCK, &ending, &before_);
+  }
+  EndingSignals(const EndingSignals&) = delete;
+  EndingSignals& operator=(const EndingSignals&) = delete;
+  ~EndingSignals() {
+    Hold();
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+  // From now on they remove the files in `folder`, and then `path`.
+  void TakeAway(int folder, const std::string& path) {
+    path_ = path;
+    removed_path = path_.c_str();
+    removed_folder = folder;
+    struct sigaction action = {};
+    action.sa_handler = Remove;
+    action.sa_flags = SA_RESETHAND;
+    for (size_t i = 0; i < kEnding.size(); ++i) {
+      sigaction(kEnding[i], nullptr, &actions_[i]);
+      // Who ignores a signal goes on doing so.
+      if (actions_[i].sa_handler == SIG_DFL) sigaction(kEnding[i], &action, nullptr);
+    }
+    armed_ = true;
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  // They wait again.
+  void Hold() {
+    if (!std::exchange(armed_, false)) return;
+    sigset_t ending;
+    sigemptyset(&ending);
+    for (const int signal : kEnding) sigaddset(&ending, signal);
+    pthread_sigmask(SIG_BLOCK, &ending, nullptr);
+    for (size_t i = 0; i < kEnding.size(); ++i) sigaction(kEnding[i], &actions_[i], nullptr);
+  }
+
+ private:
+  static constexpr std::array kEnding = {SIGINT, SIGTERM, SIGHUP};
+
+  static void Remove(int signal) {
+    for (const char* name : kFiles) unlinkat(removed_folder, name, 0);
+    rmdir(removed_path);
+    raise(signal);  // With its own effect, once this returns.
+  }
+
+  // What the handler sees.
+  static inline int removed_folder = -1;
+  static inline const char* removed_path = nullptr;
+
+  std::string path_;
+  sigset_t before_;
+  std::array<struct sigaction, kEnding.size()> actions_;
+  bool armed_ = false;
+};
 
 // PATH.partial. Removed with what is in it unless it was kept.
 class PartialFolder {
@@ -54,6 +118,9 @@ class PartialFolder {
   PartialFolder& operator=(PartialFolder&&) = delete;
   ~PartialFolder() { Remove().IgnoreError(); }
 
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] int fd() const { return folder_.get(); }
+
   absl::StatusOr<ScopedFd> CreateFile(const char* name) const {
     ScopedFd file(
         openat(folder_.get(), name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
@@ -62,11 +129,13 @@ class PartialFolder {
   }
 
   // All of it is at `path` afterwards, on disk.
-  absl::Status Keep(const std::string& path, const std::array<ScopedFd, 2>& files) {
+  absl::Status Keep(const std::string& path, const std::array<ScopedFd, 2>& files,
+                    EndingSignals& signals) {
     for (const ScopedFd& file : files) {
       if (fsync(file.get()) != 0) return ErrnoStatus(errno, absl::StrCat("fsync in ", path_));
     }
     if (fsync(folder_.get()) != 0) return ErrnoStatus(errno, absl::StrCat("fsync of ", path_));
+    signals.Hold();
     int renamed = renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE);
     // A file system that cannot promise it. Of what may be there only an empty folder is lost.
     if (renamed != 0 && errno == EINVAL) renamed = rename(path_.c_str(), path.c_str());
@@ -124,7 +193,9 @@ absl::StatusOr<ControlResponse> TakeSnapshot(const SnapshotOrder& order,
   }
   const std::string path(bare);
   RETURN_IF_ERROR(CheckAbsent(path));
+  EndingSignals signals;
   ASSIGN_OR_RETURN(PartialFolder folder, PartialFolder::Create(path));
+  signals.TakeAway(folder.fd(), folder.path());
   std::array<ScopedFd, kFiles.size()> files;
   std::array<int, kFiles.size()> fds;
   for (size_t i = 0; i < kFiles.size(); ++i) {
@@ -136,7 +207,7 @@ absl::StatusOr<ControlResponse> TakeSnapshot(const SnapshotOrder& order,
   request.set_compress(order.compress);
   ASSIGN_OR_RETURN(ControlResponse response,
                    SendControlFiles(order.socket, request, fds, progress));
-  if (response.error() == 0) RETURN_IF_ERROR(folder.Keep(path, files));
+  if (response.error() == 0) RETURN_IF_ERROR(folder.Keep(path, files, signals));
   return response;
 }
 

@@ -23,7 +23,8 @@ struct SnapshotOrder {
 
 // Has the machine with this control socket write its snapshot to `order.path`, which must not
 // exist. A request that the machine refuses is an answer with an error; nothing is left behind by
-// it, nor by an error of this process, which names the path. Thread-safe.
+// it, by an error of this process, which names the path, or by SIGINT, SIGTERM or SIGHUP.
+// Thread-compatible: one in a process at a time, for the sake of these.
 absl::StatusOr<ControlResponse> TakeSnapshot(const SnapshotOrder& order,
                                              const ControlProgress& progress);
 
