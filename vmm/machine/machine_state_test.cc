@@ -189,6 +189,15 @@ TEST(MachineStateTest, ADeviceGoesOnWithItsQueue) {
   EXPECT_GE(to.vm().PollIrqFds(), 1u);
 }
 
+TEST(MachineStateTest, KicksAreEventsWhereNoBarMoved) {
+  RestoredMachine from, to;
+  RngGuest(from.machine()).Start();
+
+  ASSERT_TRUE(RestoreMachine(to.machine(), Saved(from)).ok());
+
+  EXPECT_EQ(to.vm().io_events().size(), 1u);
+}
+
 TEST(MachineStateTest, AnInterruptThatWaitsIsStillThere) {
   RunConfig config = RestoredMachine::SmallConfig();
   RestoredMachine from(config), to(config);

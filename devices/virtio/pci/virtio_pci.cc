@@ -257,7 +257,9 @@ absl::Status VirtioPci::Restore(const PciFunctionState& state) {
                      .pending = {state.msix().pending().begin(), state.msix().pending().end()}}));
   FollowConfig();
   MutexLock lock(mutex_);
-  return common_.Restore(transport);
+  RETURN_IF_ERROR(common_.Restore(transport));
+  UpdateKickAddresses();
+  return absl::OkStatus();
 }
 
 void VirtioPci::ConnectIntx(const PciIntx& intx) {

@@ -92,7 +92,10 @@ absl::Status VhostDevice::StartQueue(uint16_t index, VirtQueue queue) {
   Running& running = running_[index];
   CHECK(!running.queue.has_value());
   running.queue.emplace(std::move(queue));
-  if (index >= traits_.kernel_queues) return absl::OkStatus();
+  if (index >= traits_.kernel_queues) {
+    OwnQueueStarted(index, *running.queue);
+    return absl::OkStatus();
+  }
   absl::Status status = Prepare(index, running);
   if (status.ok()) status = Connect(index);
   if (!status.ok()) {

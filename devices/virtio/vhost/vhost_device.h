@@ -73,9 +73,10 @@ class VhostDevice : public VirtioDevice {
   absl::StatusOr<QueuePosition> StopQueue(uint16_t index) final;
   void Reset() final;
 
-  // FailedPrecondition and InvalidArgument: what the kernel has of a device cannot be had.
-  absl::StatusOr<std::string> Save() final;
-  absl::Status Restore(absl::string_view state) final;
+  // FailedPrecondition and InvalidArgument, unless overridden: what the kernel has of a device
+  // cannot be had.
+  absl::StatusOr<std::string> Save() override;
+  absl::Status Restore(absl::string_view state) override;
 
  protected:
   // `available` is what Claim returned.
@@ -88,6 +89,12 @@ class VhostDevice : public VirtioDevice {
   // The kernel does not touch the queue any more when this returns. Also called when Connect
   // failed, or was not reached.
   virtual void Disconnect(uint16_t queue) = 0;
+
+  // A queue that is not the kernel's has started; it is the device's until StopQueue.
+  virtual void OwnQueueStarted(uint16_t index, VirtQueue& queue) {
+    static_cast<void>(index);
+    static_cast<void>(queue);
+  }
 
   [[nodiscard]] VhostControl& control() { return *control_; }
   // Whether StartQueue has told the kernel of this queue.

@@ -1,5 +1,6 @@
 #include "devices/virtio/vsock/vhost_vsock.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -8,7 +9,9 @@
 #include "base/status.h"
 #include "devices/virtio/core/virtio_features.h"
 #include "devices/virtio/vhost/vhost_abi.h"
+#include "devices/virtio/vsock/packet.h"
 #include "devices/virtio/vsock/vsock_config.h"
+#include "devices/virtio/vsock/vsock_state.h"
 
 namespace touchstone {
 namespace {
@@ -55,9 +58,34 @@ void VhostVsock::Disconnect(uint16_t /*queue*/) {
   }
 }
 
+// Drivers have buffers there from the start on (Virtio 1.2, 5.10.4). Without one, the driver hears
+// of it when the queue is started again.
+void VhostVsock::OwnQueueStarted(uint16_t queue, VirtQueue& events) {
+  if (!transport_reset_) return;
+  std::optional<ReadableChain> chain = events.Pop();
+  if (!chain.has_value()) return;
+  WritableChain buffer = std::move(*chain).IntoWritable();
+  if (buffer.WriteObject(VsockEvent{.id = kVsockTransportReset}).ok()) transport_reset_ = false;
+  std::move(buffer).Complete();
+  if (events.NeedsSignal()) driver().interrupt->SignalQueue(queue);
+}
+
+absl::StatusOr<std::string> VhostVsock::Save() {
+  // Which connections there are, the kernel does not say.
+  return WriteVsockState(
+      {.guest_cid = guest_cid_, .transport_reset = transport_reset_ || has_run_});
+}
+
+absl::Status VhostVsock::Restore(absl::string_view state) {
+  ASSIGN_OR_RETURN(const VsockState saved, ReadVsockState(state, guest_cid_));
+  transport_reset_ = saved.transport_reset;
+  return absl::OkStatus();
+}
+
 absl::Status VhostVsock::SetRunning(bool running) {
   int value = running ? 1 : 0;
   running_ = running;
+  has_run_ |= running;
   return VHOST_CALL(control(), VHOST_VSOCK_SET_RUNNING, &value);
 }
 

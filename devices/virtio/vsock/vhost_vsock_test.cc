@@ -74,6 +74,40 @@ TEST_F(VhostVsockTest, KernelEndsWithAnyQueue) {
   EXPECT_EQ(kernel_.vsock_running, 0);
 }
 
+TEST_F(VhostVsockTest, TheDriverHearsThatItsConnectionsAreGone) {
+  const auto before = Create().value();
+  GuestDriver(*before, {}).Start();
+  const std::string state = before->Save().value();
+  const auto device =
+      VhostVsock::Create(std::make_unique<FakeVhostControl>(), 3, {256, 128, 64}, loop_).value();
+  GuestDriver guest(*device, {});
+
+  ASSERT_TRUE(device->Restore(state).ok());
+  guest.Start();
+  guest.queue(2).Chain().Writable(4).Send();
+  guest.RestartQueue(2);
+
+  const std::optional<DriverQueue::Used> event = guest.queue(2).PollUsed();
+  ASSERT_TRUE(event.has_value());
+  EXPECT_THAT(event->data, ElementsAre(0, 0, 0, 0));
+  EXPECT_EQ(guest.interrupt().queue_signals(2), 1);
+}
+
+TEST_F(VhostVsockTest, ADriverThatNeverStartedHearsOfNothing) {
+  const std::string state = Create().value()->Save().value();
+  const auto device =
+      VhostVsock::Create(std::make_unique<FakeVhostControl>(), 3, {256, 128, 64}, loop_).value();
+  GuestDriver guest(*device, {});
+
+  ASSERT_TRUE(device->Restore(state).ok());
+  guest.Start();
+  guest.queue(2).Chain().Writable(4).Send();
+  guest.RestartQueue(2);
+
+  EXPECT_FALSE(guest.queue(2).PollUsed().has_value());
+  EXPECT_EQ(device->Restore("garbage").code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(VhostVsockTest, KernelBeginsAgainAfterAReset) {
   const auto device = Create().value();
   GuestDriver guest(*device, {});

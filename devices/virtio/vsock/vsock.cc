@@ -1,30 +1,15 @@
 #include "devices/virtio/vsock/vsock.h"
 
-#include <cstring>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "base/endian.h"
 #include "base/log.h"
+#include "base/status.h"
 #include "devices/virtio/core/virtio_features.h"
 #include "devices/virtio/vsock/packet.h"
 #include "devices/virtio/vsock/vsock_config.h"
+#include "devices/virtio/vsock/vsock_state.h"
 
 namespace touchstone {
-namespace {
-
-constexpr uint32_t kStateVersion = 1;
-
-// What Save returns.
-struct State {
-  Le32 version;
-  Le64 guest_cid;
-  uint8_t transport_reset;
-};
-static_assert(sizeof(State) == 13);
-
-}  // namespace
-
 Vsock::Vsock(EventLoop& loop, const Options& options, MakeHost make_host)
     : QueueDevice({.device_id = kVsockDeviceId,
                    .queue_sizes = {options.queue_sizes.begin(), options.queue_sizes.end()},
@@ -123,31 +108,16 @@ void Vsock::Wake() {
 
 absl::StatusOr<std::string> Vsock::Save() {
   MutexLock lock(mutex_);
-  const State state = {.version = kStateVersion,
-                       .guest_cid = guest_cid_,
-                       .transport_reset = transport_reset_ || muxer_.HasState()};
-  return std::string(reinterpret_cast<const char*>(&state), sizeof(state));
+  return WriteVsockState(
+      {.guest_cid = guest_cid_, .transport_reset = transport_reset_ || muxer_.HasState()});
 }
 
 absl::Status Vsock::Restore(absl::string_view bytes) {
-  State state;
-  if (bytes.size() != sizeof(state)) {
-    return absl::InvalidArgumentError(absl::StrCat("vsock: a state of ", bytes.size(), " bytes"));
-  }
-  memcpy(&state, bytes.data(), sizeof(state));
-  if (state.version != kStateVersion || state.transport_reset > 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("vsock: a state of version ", state.version.get(), " that is not understood"));
-  }
-  if (state.guest_cid != guest_cid_) {
-    return absl::InvalidArgumentError(absl::StrCat("vsock: the state is of a guest with CID ",
-                                                   state.guest_cid.get(), ", this one has ",
-                                                   guest_cid_));
-  }
+  ASSIGN_OR_RETURN(const VsockState state, ReadVsockState(bytes, guest_cid_));
   VsockMuxer::Remains remains;
   MutexLock lock(mutex_);
   remains = muxer_.Clear();
-  transport_reset_ = state.transport_reset != 0;
+  transport_reset_ = state.transport_reset;
   return absl::OkStatus();
 }
 
