@@ -148,7 +148,7 @@ class JailedBlockTest : public DeviceHostTest, public testing::WithParamInterfac
   JailRequest Disk() const {
     BlockConfig config;
     config.set_path(path_);
-    return Named("block vda", BlockJail(config, GetParam(), 2).value());
+    return Named("block vda", BlockJail(config, GetParam(), 2).value().request);
   }
 
   std::string path_;

@@ -60,9 +60,12 @@ absl::StatusOr<std::pair<JailRequest, FdSocket>> BalloonJail(const Balloon::Opti
   return std::make_pair(std::move(request), std::move(link.first));
 }
 
-absl::StatusOr<JailRequest> BlockJail(const BlockConfig& config, AsyncExecutor executor,
+absl::StatusOr<JailedBlock> BlockJail(const BlockConfig& config, AsyncExecutor executor,
                                       uint32_t threads) {
   ASSIGN_OR_RETURN(ScopedFd file, OpenBlockFile(config, executor));
+  ScopedFd copy(fcntl(file.get(), F_DUPFD_CLOEXEC, 0));
+  if (!copy.valid()) return ErrnoStatus(errno, "duplicate the disk's descriptor");
+  ASSIGN_OR_RETURN(auto link, FdSocket::CreatePair(FdSocket::Kind::kSeqPacket));
   JailRequest request = {
       .policy = "block_device",
       .shape = {.device_id = Block::kDeviceId,
@@ -73,8 +76,11 @@ absl::StatusOr<JailRequest> BlockJail(const BlockConfig& config, AsyncExecutor e
   *block.mutable_block() = config;
   block.set_async_executor(executor);
   block.set_more_threads(threads - 1);
+  block.set_link_fd(request.Give(std::move(link.second).Release()));
   request.GiveFile(config.path(), config.ro() ? O_RDONLY : O_RDWR, std::move(file));
-  return request;
+  return JailedBlock{.request = std::move(request),
+                     .disk = {std::move(copy), config.ro(), config.sparse()},
+                     .link = std::move(link.first)};
 }
 
 absl::StatusOr<JailRequest> ConsoleJail(absl::Span<const SerialConfig> entries) {

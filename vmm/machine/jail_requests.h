@@ -17,6 +17,7 @@
 #include "devices/platform/serial/serial.pb.h"
 #include "devices/virtio/balloon/balloon.h"
 #include "devices/virtio/block/block.pb.h"
+#include "devices/virtio/block/block_handle.h"
 #include "devices/virtio/net/net.pb.h"
 #include "devices/virtio/vsock/vsock.pb.h"
 #include "vmm/machine/device_host.h"
@@ -28,8 +29,14 @@ JailRequest RngJail();
 // With what the main process has of it: the other end of the RemoteBalloon's link.
 absl::StatusOr<std::pair<JailRequest, FdSocket>> BalloonJail(const Balloon::Options& options);
 
+// With what the main process has of it, for a BlockHandle.
+struct JailedBlock {
+  JailRequest request;
+  BlockHandle::Disk disk;
+  FdSocket link;
+};
 // `threads` for the queues, one at least.
-absl::StatusOr<JailRequest> BlockJail(const BlockConfig& config, AsyncExecutor executor,
+absl::StatusOr<JailedBlock> BlockJail(const BlockConfig& config, AsyncExecutor executor,
                                       uint32_t threads);
 
 // The terminal, if one shows the console, is this process's to change and restore.

@@ -56,7 +56,7 @@ JailRequest Block(Surroundings& main) {
   BlockConfig config;
   config.set_path(main.folder + "/disk");
   std::ofstream(config.path()) << std::string(4096, 'd');
-  return BlockJail(config, EPOLL, 2).value();
+  return BlockJail(config, EPOLL, 2).value().request;
 }
 
 JailRequest Console(Surroundings& main) {

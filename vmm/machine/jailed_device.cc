@@ -22,6 +22,7 @@
 #include "devices/platform/serial/serial.pb.h"
 #include "devices/virtio/balloon/balloon.h"
 #include "devices/virtio/balloon/balloon_link.h"
+#include "devices/virtio/block/block_link.h"
 #include "devices/virtio/block/block_open.h"
 #include "devices/virtio/console/console_open.h"
 #include "devices/virtio/net/net_open.h"
@@ -59,6 +60,7 @@ struct Device {
   std::unique_ptr<VirtioDevice> device;
   PeerMemoryControl* memory = nullptr;  // The device's, if it manages the guest's memory.
   std::unique_ptr<BalloonServer> balloon;
+  std::unique_ptr<BlockServer> disk;
 };
 
 absl::StatusOr<Device> MakeBalloon(const JailedBalloonConfig& config, EventLoop& loop) {
@@ -87,8 +89,11 @@ absl::StatusOr<Device> MakeBlock(const JailedBlockConfig& config, EventLoop& loo
     more_loops.push_back(&thread->loop());
     made.threads.push_back(std::move(thread));
   }
-  ASSIGN_OR_RETURN(made.device,
+  ASSIGN_OR_RETURN(std::unique_ptr<Block> block,
                    OpenBlock(config.block(), config.async_executor(), loop, std::move(more_loops)));
+  ASSIGN_OR_RETURN(made.disk,
+                   BlockServer::Create(FdSocket(ScopedFd(config.link_fd())), loop, *block));
+  made.device = std::move(block);
   return made;
 }
 
@@ -171,6 +176,7 @@ absl::Status Serve(const JailedDeviceConfig& config) {
     if (made.memory != nullptr) made.memory->Follow(nullptr);
   }
   made.balloon.reset();
+  made.disk.reset();
   for (const std::unique_ptr<LoopThread>& thread : made.threads) thread->Stop();
   made.device.reset();
   return end;

@@ -108,6 +108,7 @@ class Machine {
   [[nodiscard]] PciRoot& pci() { return parts_.pci->root(); }
   // Null when there is none.
   [[nodiscard]] BalloonHandle* balloon() { return parts_.virtio->balloon(); }
+  [[nodiscard]] const std::vector<BlockHandle*>& disks() const { return parts_.virtio->disks(); }
   // All there is, for who saves and restores it.
   [[nodiscard]] Parts& parts() { return parts_; }
   // What the vCPUs' exits go to.

@@ -17,6 +17,8 @@
 #include "devices/virtio/balloon/balloon_link.h"
 #include "devices/virtio/block/block_config.h"
 #include "devices/virtio/block/block_format.h"
+#include "devices/virtio/block/block_handle.h"
+#include "devices/virtio/block/block_link.h"
 #include "devices/virtio/block/block_open.h"
 #include "devices/virtio/console/console_open.h"
 #include "devices/virtio/net/net_open.h"
@@ -101,6 +103,24 @@ absl::Status AddConsoles(const VirtioSurroundings& machine, Parts& parts) {
   return absl::OkStatus();
 }
 
+// Destroyed from the last member to the first.
+struct BlockHelper {
+  std::unique_ptr<BlockServer> server;  // Null when that is in another process.
+  std::unique_ptr<BlockHandle> handle;
+};
+
+// What changes the size of the disk.
+absl::Status AddBlockHandle(const VirtioSurroundings& machine, BlockHandle::Disk disk,
+                            FdSocket link, std::unique_ptr<BlockServer> server, VirtioPart& part) {
+  auto helper = std::make_shared<BlockHelper>();
+  helper->server = std::move(server);
+  ASSIGN_OR_RETURN(helper->handle,
+                   BlockHandle::Create(std::move(disk), std::move(link), *machine.host.loop));
+  part.disk = helper->handle.get();
+  part.helper = std::move(helper);
+  return absl::OkStatus();
+}
+
 // --block: each disk has a thread, or with multiple-workers one for each queue that the guest will
 // use, as Linux uses no more of them than it has CPUs.
 absl::Status AddBlocks(const VirtioSurroundings& machine, Parts& parts) {
@@ -112,9 +132,11 @@ absl::Status AddBlocks(const VirtioSurroundings& machine, Parts& parts) {
     RETURN_IF_ERROR(SetAddress(config, "--block", part));
     if (config.has_bootindex()) part.boot_index = config.bootindex();
     if (machine.device_host != nullptr) {
-      ASSIGN_OR_RETURN(JailRequest request, BlockJail(config, machine.config.async_executor(),
-                                                      config.multiple_workers() ? queues : 1));
-      RETURN_IF_ERROR(Jail(machine, std::move(request), part, Death::kReplaced));
+      ASSIGN_OR_RETURN(JailedBlock jailed, BlockJail(config, machine.config.async_executor(),
+                                                     config.multiple_workers() ? queues : 1));
+      RETURN_IF_ERROR(Jail(machine, std::move(jailed.request), part, Death::kReplaced));
+      RETURN_IF_ERROR(
+          AddBlockHandle(machine, std::move(jailed.disk), std::move(jailed.link), nullptr, part));
       parts.push_back(std::move(part));
       continue;
     }
@@ -126,8 +148,16 @@ absl::Status AddBlocks(const VirtioSurroundings& machine, Parts& parts) {
       more_loops.push_back(&thread->loop());
       part.more_threads.push_back(std::move(thread));
     }
-    ASSIGN_OR_RETURN(part.device, OpenBlock(config, machine.config.async_executor(),
-                                            part.thread->loop(), std::move(more_loops)));
+    BlockHandle::Disk disk = {.read_only = config.ro(), .sparse = config.sparse()};
+    ASSIGN_OR_RETURN(std::unique_ptr<Block> block,
+                     OpenBlock(config, machine.config.async_executor(), part.thread->loop(),
+                               std::move(more_loops), &disk.file));
+    ASSIGN_OR_RETURN(auto link, FdSocket::CreatePair(FdSocket::Kind::kSeqPacket));
+    ASSIGN_OR_RETURN(std::unique_ptr<BlockServer> server,
+                     BlockServer::Create(std::move(link.second), part.thread->loop(), *block));
+    RETURN_IF_ERROR(
+        AddBlockHandle(machine, std::move(disk), std::move(link.first), std::move(server), part));
+    part.device = std::move(block);
     parts.push_back(std::move(part));
   }
   return absl::OkStatus();
@@ -296,6 +326,7 @@ VirtioDevices::~VirtioDevices() {
 absl::Status VirtioDevices::Add(VirtioPart part, const VirtioSurroundings& machine, Vm& vm,
                                 MsiTarget& msi) {
   if (part.balloon != nullptr) balloon_ = part.balloon;
+  if (part.disk != nullptr) disks_.push_back(part.disk);
   Device device = {.part = std::move(part)};
   device.kicks = std::make_unique<KickEvents>(vm, device.part.name);
   VirtioPci::Options options = {

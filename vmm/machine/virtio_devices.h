@@ -27,6 +27,7 @@
 #include "devices/irq/msi_target.h"
 #include "devices/pci/pci_address.h"
 #include "devices/virtio/balloon/balloon_handle.h"
+#include "devices/virtio/block/block_handle.h"
 #include "devices/virtio/core/virtio_device.h"
 #include "devices/virtio/pci/virtio_pci.h"
 #include "hypervisor/vm.h"
@@ -61,6 +62,7 @@ struct VirtioPart {
   std::optional<PciAddress> address = std::nullopt;   // None takes the next free one.
   std::optional<uint32_t> boot_index = std::nullopt;  // As PlacedFunction's.
   BalloonHandle* balloon = nullptr;                   // The device, if it is one.
+  BlockHandle* disk = nullptr;                        // The same of a disk.
   HostedDevice* hosted = nullptr;                     // The device, if it is in a process.
   // What works for the device on the main loop, such as a control channel. Destroyed before it.
   std::shared_ptr<void> helper = nullptr;
@@ -76,6 +78,8 @@ class VirtioDevices {
 
   // On the main loop; null when there is none.
   [[nodiscard]] BalloonHandle* balloon() { return balloon_; }
+  // The disks of --block, in their order.
+  [[nodiscard]] const std::vector<BlockHandle*>& disks() const { return disks_; }
 
   // Runs `task` on the thread beside the loop that jailed devices need, if there is one.
   void RunOnHelperThread(std::function<void()> task) const;
@@ -115,6 +119,7 @@ class VirtioDevices {
   std::unique_ptr<DeviceHost> jails_;
   std::vector<Device> devices_;
   BalloonHandle* balloon_ = nullptr;
+  std::vector<BlockHandle*> disks_;
 };
 
 }  // namespace touchstone

@@ -27,9 +27,9 @@ uint64_t Features(const BlockDisk& disk) {
   return disk.sparse ? features | kBlockDiscard : features;
 }
 
-BlockConfigSpace ConfigSpace(const BlockDisk& disk) {
+BlockConfigSpace ConfigSpace(const BlockDisk& disk, uint64_t sectors) {
   BlockConfigSpace config;
-  config.capacity = disk.sectors;
+  config.capacity = sectors;
   config.seg_max = Block::kMaxSegments;
   config.block_size = disk.block_size;
   config.num_queues = disk.queues;
@@ -50,13 +50,15 @@ Block::Block(EventLoop& loop, BlockDisk disk, MakeIo make_io, std::vector<EventL
                    .features = Features(disk)},
                   loop),
       disk_(std::move(disk)),
-      more_loops_(std::move(more_loops)) {
+      sectors_(disk_.sectors),
+      more_loops_(std::move(more_loops)),
+      old_requests_(std::make_unique<std::atomic<bool>[]>(disk_.queues)) {
   CHECK(disk_.queues >= 1 && disk_.id.size() <= kBlockIdSize);
   queues_.reserve(disk_.queues);
   looks_.resize(disk_.queues);
   for (uint16_t queue = 0; queue < disk_.queues; ++queue) {
     queues_.push_back(std::make_unique<BlockQueue>(
-        disk_, stats_, LoopOf(queue), [make_io, queue] { return make_io(queue); },
+        disk_, sectors_, stats_, LoopOf(queue), [make_io, queue] { return make_io(queue); },
         [this, queue] { Flush(queue); }));
   }
 }
@@ -64,7 +66,7 @@ Block::Block(EventLoop& loop, BlockDisk disk, MakeIo make_io, std::vector<EventL
 Block::~Block() = default;
 
 void Block::ReadConfig(uint32_t offset, absl::Span<uint8_t> data) {
-  BlockConfigSpace config = ConfigSpace(disk_);
+  BlockConfigSpace config = ConfigSpace(disk_, sectors());
   config.writeback = writeback() ? 1 : 0;
   if (offset >= sizeof(config)) return;
   const size_t size = std::min(data.size(), sizeof(config) - offset);
@@ -84,7 +86,7 @@ bool Block::writeback() const { return writeback_.load(std::memory_order_relaxed
 absl::StatusOr<std::string> Block::Save() {
   BlockState state;
   state.set_version(kStateVersion);
-  state.set_sectors(disk_.sectors);
+  state.set_sectors(sectors());
   state.set_writeback(writeback());
   return state.SerializeAsString();
 }
@@ -101,8 +103,8 @@ absl::Status Block::Restore(absl::string_view state) {
     return absl::InvalidArgumentError(absl::StrCat("state of a block device of version ",
                                                    parsed.version(), ", not ", kStateVersion));
   }
-  if (parsed.sectors() != disk_.sectors) {
-    return absl::InvalidArgumentError(absl::StrCat("the disk has ", disk_.sectors, " sectors, not ",
+  if (parsed.sectors() != sectors()) {
+    return absl::InvalidArgumentError(absl::StrCat("the disk has ", sectors(), " sectors, not ",
                                                    parsed.sectors(),
                                                    " as when the state was saved"));
   }
@@ -126,7 +128,41 @@ void Block::Handle(uint16_t queue, ReadableChain chain) {
   queues_[queue]->Handle(std::move(chain), !volatile_cache);
 }
 
-void Block::EndBatch(uint16_t queue) { queues_[queue]->Submit(); }
+void Block::Resize(uint64_t sectors, EventLoop::Callback done) {
+  // Release, with the marks: a queue that sees its mark sees the new size too.
+  const uint64_t before = sectors_.exchange(sectors, std::memory_order_release);
+  SignalConfig();
+  if (sectors >= before) return done();
+  for (uint16_t queue = 0; queue < disk_.queues; ++queue) {
+    old_requests_[queue].store(true, std::memory_order_release);
+  }
+  waiting_.push_back(std::move(done));
+  AwaitOldRequests();
+}
+
+void Block::AwaitOldRequests() {
+  settle_timer_.Reset();
+  for (uint16_t queue = 0; queue < disk_.queues; ++queue) {
+    // Acquire: what the queue's thread did for its requests happened before.
+    if (!old_requests_[queue].load(std::memory_order_acquire)) continue;
+    // One that does not run has none any more.
+    if (!Resume(queue)) {
+      old_requests_[queue].store(false, std::memory_order_relaxed);
+      continue;
+    }
+    settle_timer_ = loop().After(kSettlePoll, [this] { AwaitOldRequests(); });
+    return;
+  }
+  for (EventLoop::Callback& done : std::exchange(waiting_, {})) done();
+}
+
+void Block::EndBatch(uint16_t queue) {
+  queues_[queue]->Submit();
+  // Acquire: pairs with Resize.
+  if (!old_requests_[queue].load(std::memory_order_acquire)) return;
+  queues_[queue]->Settle();
+  old_requests_[queue].store(false, std::memory_order_release);
+}
 
 bool Block::LooksAgain(uint16_t queue, int served) {
   if (window_ == absl::ZeroDuration() || !DriverPolls(queue)) return false;
@@ -154,7 +190,10 @@ bool Block::LooksAgain(uint16_t queue, int served) {
   return true;
 }
 
-void Block::Drain(uint16_t queue) { queues_[queue]->Drain(); }
+void Block::Drain(uint16_t queue) {
+  queues_[queue]->Drain();
+  old_requests_[queue].store(false, std::memory_order_release);
+}
 
 void Block::OnReset() { writeback_.store(true, std::memory_order_relaxed); }
 

@@ -10,6 +10,9 @@
 // What a driver does wrong is answered with IOERR or UNSUPP and counted; so is what the host cannot
 // do. The state is the cache mode.
 //
+// The disk may get larger or smaller while it is used (Resize): the driver is told, and requests
+// that began before finish within the old size.
+//
 // Threads: as QueueDevice. With several loops the queues are spread over them.
 
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_BLOCK_BLOCK_H_
@@ -62,6 +65,11 @@ class Block final : public QueueDevice {
     clock_ = &clock;
   }
 
+  // Requests from now on are within so many sectors, and the driver hears of it. `done` is called
+  // when no request beyond them is at work any more. On the loop's thread.
+  void Resize(uint64_t sectors, EventLoop::Callback done);
+  [[nodiscard]] uint64_t sectors() const { return sectors_.load(std::memory_order_acquire); }
+
   void ReadConfig(uint32_t offset, absl::Span<uint8_t> data) override;
   void WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) override;
 
@@ -88,8 +96,13 @@ class Block final : public QueueDevice {
   };
 
   [[nodiscard]] bool writeback() const;
+  // Calls those that wait for old requests, once there are none.
+  void AwaitOldRequests();
+
+  static constexpr absl::Duration kSettlePoll = absl::Milliseconds(1);
 
   const BlockDisk disk_;
+  std::atomic<uint64_t> sectors_;
   const std::vector<EventLoop*> more_loops_;
   BlockStats stats_;
   std::atomic<bool> writeback_ = true;
@@ -97,6 +110,11 @@ class Block final : public QueueDevice {
   Clock* clock_ = nullptr;
   std::vector<std::unique_ptr<BlockQueue>> queues_;
   std::vector<Look> looks_;  // By queue.
+  // By queue: requests may be in flight that were checked against another size.
+  const std::unique_ptr<std::atomic<bool>[]> old_requests_;
+  // On the loop.
+  std::vector<EventLoop::Callback> waiting_;
+  Watch settle_timer_;
 };
 
 }  // namespace touchstone

@@ -134,17 +134,25 @@ absl::StatusOr<IoFactory> MakeFactory(const BlockConfig& config, AsyncExecutor e
   return factory;
 }
 
-absl::StatusOr<ScopedFd> OpenChecked(const BlockConfig& config, AsyncExecutor executor) {
-  ASSIGN_OR_RETURN(const IoFactory factory, MakeFactory(config, executor));
-  ScopedFd copy(fcntl(factory.file->fd(), F_DUPFD_CLOEXEC, 0));
+absl::StatusOr<ScopedFd> CopyOf(const DiskFile& file) {
+  ScopedFd copy(fcntl(file.fd(), F_DUPFD_CLOEXEC, 0));
   if (!copy.valid()) return ErrnoStatus(errno, "F_DUPFD_CLOEXEC");
   return copy;
 }
 
+absl::StatusOr<ScopedFd> OpenChecked(const BlockConfig& config, AsyncExecutor executor) {
+  ASSIGN_OR_RETURN(const IoFactory factory, MakeFactory(config, executor));
+  return CopyOf(*factory.file);
+}
+
 absl::StatusOr<std::unique_ptr<Block>> Open(const BlockConfig& config, AsyncExecutor executor,
-                                            EventLoop& loop, std::vector<EventLoop*> more_loops) {
+                                            EventLoop& loop, std::vector<EventLoop*> more_loops,
+                                            ScopedFd* copy) {
   ASSIGN_OR_RETURN(const IoFactory factory, MakeFactory(config, executor));
   const std::shared_ptr<const DiskFile>& file = factory.file;
+  if (copy != nullptr) {
+    ASSIGN_OR_RETURN(*copy, CopyOf(*file));
+  }
   WarnOfFormat(*file, config.path());
   return std::make_unique<Block>(
       loop,
@@ -163,10 +171,11 @@ absl::StatusOr<std::unique_ptr<Block>> Open(const BlockConfig& config, AsyncExec
 
 absl::StatusOr<std::unique_ptr<Block>> OpenBlock(const BlockConfig& config, AsyncExecutor executor,
                                                  EventLoop& loop,
-                                                 std::vector<EventLoop*> more_loops) {
+                                                 std::vector<EventLoop*> more_loops,
+                                                 ScopedFd* copy) {
   RETURN_IF_ERROR(CheckBlockConfig(config));
   absl::StatusOr<std::unique_ptr<Block>> block =
-      Open(config, executor, loop, std::move(more_loops));
+      Open(config, executor, loop, std::move(more_loops), copy);
   if (block.ok()) return block;
   return Annotate(block.status(), absl::StrCat("--block path=", config.path()));
 }

@@ -23,10 +23,12 @@
 namespace touchstone {
 
 // `executor` is for disks that do not say. `more_loops` as for Block: with multiple-workers, one
-// for each further queue that shall have a thread.
+// for each further queue that shall have a thread. `copy`, unless null, becomes another descriptor
+// of its file.
 absl::StatusOr<std::unique_ptr<Block>> OpenBlock(const BlockConfig& config, AsyncExecutor executor,
                                                  EventLoop& loop,
-                                                 std::vector<EventLoop*> more_loops);
+                                                 std::vector<EventLoop*> more_loops,
+                                                 ScopedFd* copy = nullptr);
 
 // Only opens and checks its file, as OpenBlock does, for a process that gets it through a
 // FileProvider (base/file_provider.h).

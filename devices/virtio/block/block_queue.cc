@@ -40,9 +40,11 @@ void Count(std::atomic<uint64_t>& counter) { counter.fetch_add(1, std::memory_or
 
 }  // namespace
 
-BlockQueue::BlockQueue(const BlockDisk& disk, BlockStats& stats, EventLoop& loop, MakeIo make_io,
+BlockQueue::BlockQueue(const BlockDisk& disk, const std::atomic<uint64_t>& sectors,
+                       BlockStats& stats, EventLoop& loop, MakeIo make_io,
                        std::function<void()> completed)
     : disk_(disk),
+      sectors_(sectors),
       stats_(stats),
       loop_(loop),
       make_io_(std::move(make_io)),
@@ -52,7 +54,9 @@ BlockQueue::~BlockQueue() { Drain(); }
 
 void BlockQueue::Handle(ReadableChain chain, bool durable) {
   BlockRequest request;
-  BlockStatus status = ParseBlockRequest(disk_, chain, request);
+  // Once: all parts of a request are checked against the same disk.
+  const uint64_t sectors = sectors_.load(std::memory_order_acquire);  // Pairs with Block::Resize.
+  BlockStatus status = ParseBlockRequest(disk_, sectors, chain, request);
   Count(stats_.requests);
   if (status == BlockStatus::kIoError) Count(stats_.refused);
   if (status == BlockStatus::kUnsupported) Count(stats_.unsupported);
@@ -314,12 +318,18 @@ void BlockQueue::Drain() {
   completed_watch_.Reset();
   flush_timer_.Reset();
   flush_due_ = false;
+  Settle();
+}
+
+void BlockQueue::Settle() {
   while (in_flight_ > 0) {
     Reap();
     if (in_flight_ == 0) break;
     io_->Wait();
     io_->completed().Drain();
   }
+  // Its signal may be what was drained.
+  if (flush_due_) io_->completed().Signal();
 }
 
 }  // namespace touchstone

@@ -12,6 +12,7 @@
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_BLOCK_BLOCK_QUEUE_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_BLOCK_BLOCK_QUEUE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -38,9 +39,10 @@ class BlockQueue {
 
   using MakeIo = std::function<absl::StatusOr<std::unique_ptr<BlockIo>>()>;
 
-  // `completed` is called on the loop after chains were completed there.
-  BlockQueue(const BlockDisk& disk, BlockStats& stats, EventLoop& loop, MakeIo make_io,
-             std::function<void()> completed);
+  // `sectors` is how many the disk has at any time. `completed` is called on the loop after chains
+  // were completed there.
+  BlockQueue(const BlockDisk& disk, const std::atomic<uint64_t>& sectors, BlockStats& stats,
+             EventLoop& loop, MakeIo make_io, std::function<void()> completed);
   // Waits as Drain does.
   ~BlockQueue();
   BlockQueue(const BlockQueue&) = delete;
@@ -51,7 +53,9 @@ class BlockQueue {
   void Handle(ReadableChain chain, bool durable);
   // Sends off what Handle gathered, and completes what is done already.
   void Submit();
-  // Completes all requests. On any thread, while the loop calls nothing here.
+  // Completes all requests, and goes on.
+  void Settle();
+  // The same, and nothing more happens by itself. On any thread, while the loop calls nothing here.
   void Drain();
 
  private:
@@ -94,6 +98,7 @@ class BlockQueue {
   [[nodiscard]] bool Aligned(const GuestMemory::SliceList& slices) const;
 
   const BlockDisk& disk_;
+  const std::atomic<uint64_t>& sectors_;
   BlockStats& stats_;
   EventLoop& loop_;
   const MakeIo make_io_;

@@ -8,19 +8,18 @@ namespace {
 
 // Virtio 1.2, 5.2.6.2: what is beyond the capacity is an error. Nothing here overflows: a disk has
 // less than 2^55 sectors.
-bool OnDisk(const BlockDisk& disk, uint64_t sector, uint64_t size) {
-  return size % kBlockSector == 0 && FitsWithin(sector, size / kBlockSector, disk.sectors);
+bool OnDisk(uint64_t sectors, uint64_t sector, uint64_t size) {
+  return size % kBlockSector == 0 && FitsWithin(sector, size / kBlockSector, sectors);
 }
 
-BlockStatus ParseTransfer(const BlockDisk& disk, uint64_t sector, uint64_t size,
-                          BlockRequest& request) {
-  if (!OnDisk(disk, sector, size)) return BlockStatus::kIoError;
+BlockStatus ParseTransfer(uint64_t sectors, uint64_t sector, uint64_t size, BlockRequest& request) {
+  if (!OnDisk(sectors, sector, size)) return BlockStatus::kIoError;
   request.offset = sector * kBlockSector;
   request.size = size;
   return BlockStatus::kOk;
 }
 
-BlockStatus ParseRanges(const BlockDisk& disk, ReadableChain& chain, BlockRequest& request) {
+BlockStatus ParseRanges(uint64_t sectors, ReadableChain& chain, BlockRequest& request) {
   const uint64_t size = chain.readable();
   if (size == 0 || size % sizeof(BlockRange) != 0 || size / sizeof(BlockRange) > kMaxBlockRanges) {
     return BlockStatus::kIoError;
@@ -32,7 +31,7 @@ BlockStatus ParseRanges(const BlockDisk& disk, ReadableChain& chain, BlockReques
     if (!range.ok()) return BlockStatus::kIoError;
     if ((range->flags & ~flags) != 0) return BlockStatus::kUnsupported;
     const uint64_t bytes = range->sectors * kBlockSector;
-    if (!OnDisk(disk, range->sector, bytes)) return BlockStatus::kIoError;
+    if (!OnDisk(sectors, range->sector, bytes)) return BlockStatus::kIoError;
     if (bytes == 0) continue;
     request.ranges.push_back({.offset = range->sector * kBlockSector,
                               .size = bytes,
@@ -43,7 +42,8 @@ BlockStatus ParseRanges(const BlockDisk& disk, ReadableChain& chain, BlockReques
 
 }  // namespace
 
-BlockStatus ParseBlockRequest(const BlockDisk& disk, ReadableChain& chain, BlockRequest& request) {
+BlockStatus ParseBlockRequest(const BlockDisk& disk, uint64_t sectors, ReadableChain& chain,
+                              BlockRequest& request) {
   const absl::StatusOr<BlockHeader> header = chain.ReadObject<BlockHeader>();
   // The last writable byte is the status; without it there is nobody to answer.
   if (!header.ok() || chain.writable() == 0) return BlockStatus::kIoError;
@@ -51,19 +51,19 @@ BlockStatus ParseBlockRequest(const BlockDisk& disk, ReadableChain& chain, Block
   request.type = static_cast<BlockRequestType>(header->type.get());
   switch (request.type) {
     case BlockRequestType::kIn:
-      return ParseTransfer(disk, header->sector, room, request);
+      return ParseTransfer(sectors, header->sector, room, request);
     case BlockRequestType::kGetId:
       return disk.id.empty() ? BlockStatus::kUnsupported : BlockStatus::kOk;
     // 5.2.6.2: on a read-only disk writes are IOERR, and nothing is written.
     case BlockRequestType::kOut:
       if (disk.read_only) return BlockStatus::kIoError;
-      return ParseTransfer(disk, header->sector, chain.readable(), request);
+      return ParseTransfer(sectors, header->sector, chain.readable(), request);
     case BlockRequestType::kFlush:
       return disk.read_only ? BlockStatus::kIoError : BlockStatus::kOk;
     case BlockRequestType::kDiscard:
     case BlockRequestType::kWriteZeroes:
       if (disk.read_only) return BlockStatus::kIoError;
-      return ParseRanges(disk, chain, request);
+      return ParseRanges(sectors, chain, request);
   }
   return BlockStatus::kUnsupported;
 }

@@ -18,7 +18,7 @@ inline constexpr uint16_t kBlockQueues = 16;
 
 // What the driver is told about the disk.
 struct BlockDisk {
-  uint64_t sectors = 0;
+  uint64_t sectors = 0;  // At first (Block::Resize).
   uint32_t block_size = 512;
   bool read_only = false;
   // Space that is discarded is given back to the host.
@@ -51,8 +51,9 @@ struct BlockRequest {
 };
 
 // Returns kOk, with the data of a write next to be read from `chain`, or what the driver is to be
-// told.
-BlockStatus ParseBlockRequest(const BlockDisk& disk, ReadableChain& chain, BlockRequest& request);
+// told. `sectors` is what the disk has now.
+BlockStatus ParseBlockRequest(const BlockDisk& disk, uint64_t sectors, ReadableChain& chain,
+                              BlockRequest& request);
 
 }  // namespace touchstone
 

@@ -154,7 +154,7 @@ BlockUnderTest::BlockUnderTest(ManualLoop& loop, BlockDisk disk, bool slow)
   disk_.alignment = block_.disk().length_alignment;
 }
 
-void BlockUnderTest::HostEvent(uint8_t kind, absl::Span<const uint8_t> /*bytes*/) {
+void BlockUnderTest::HostEvent(uint8_t kind, absl::Span<const uint8_t> bytes) {
   switch (kind) {
     case 0:
       return disk_.FinishAll();
@@ -168,10 +168,22 @@ void BlockUnderTest::HostEvent(uint8_t kind, absl::Span<const uint8_t> /*bytes*/
     case 4:
       disk_.no_io = true;
       return;
+    case 6:
+      return Resize(bytes.empty() ? 0 : bytes[0] % (kSectors + 1));
     default:
       disk_.error = 0;
       disk_.no_io = false;
   }
+}
+
+// As BlockHandle does it. The disk checks that nothing happens beyond its end.
+void BlockUnderTest::Resize(uint64_t sectors) {
+  if (std::exchange(resizing_, true)) return;
+  if (sectors > block_.sectors()) disk_.bytes.resize(sectors * kBlockSector);
+  block_.Resize(sectors, [this, sectors] {
+    disk_.bytes.resize(sectors * kBlockSector);
+    resizing_ = false;
+  });
 }
 
 DeviceKit BlockKit(uint16_t queues) { return Kit(Disk(queues), ReadsAndWrites(true)); }

@@ -6,6 +6,7 @@
 //   0  what waits is carried out      3  every operation fails from now on
 //   1  operations wait from now on    4  no more queues can be served
 //   2  they do not, any more          5  the host is well again (from 3 and 4)
+//   6  the disk gets as many sectors as the first byte says, but not more than at first
 
 #ifndef TOUCHSTONE_DEVICES_VIRTIO_BLOCK_BLOCK_TESTING_H_
 #define TOUCHSTONE_DEVICES_VIRTIO_BLOCK_BLOCK_TESTING_H_
@@ -58,7 +59,10 @@ class BlockUnderTest final : public TestDevice {
   void HostEvent(uint8_t kind, absl::Span<const uint8_t> bytes) override;
 
  private:
+  void Resize(uint64_t sectors);
+
   FakeDisk disk_;
+  bool resizing_ = false;
   Block block_;
 };
 

@@ -57,11 +57,11 @@ absl::StatusOr<QueuePosition> QueueDevice::StopQueue(uint16_t index) {
   }
   Running& running = running_[index];
   running.watch.Reset();  // Waits for Kicked.
+  Drain(index);
   {
     MutexLock lock(signal_mutex_);
     kicks_[index] = nullptr;
   }
-  Drain(index);
   Flush(index);
   const QueuePosition position = running.queue->position();
   running.queue.reset();
@@ -106,9 +106,11 @@ void QueueDevice::Flush(uint16_t queue) {
   driver_.interrupt->QueueBroken(queue);
 }
 
-void QueueDevice::Resume(uint16_t queue) {
+bool QueueDevice::Resume(uint16_t queue) {
   MutexLock lock(signal_mutex_);
-  if (kicks_[queue] != nullptr) kicks_[queue]->Signal();
+  if (kicks_[queue] == nullptr) return false;
+  kicks_[queue]->Signal();
+  return true;
 }
 
 void QueueDevice::SignalConfig() {

@@ -79,8 +79,9 @@ class QueueDevice : public VirtioDevice {
     static_cast<void>(queue);
     return true;
   }
-  // Has Accepts asked again, soon. Thread-safe; harmless when the queue does not run.
-  void Resume(uint16_t queue);
+  // Has Accepts asked again, soon. Thread-safe; harmless when the queue does not run, which it
+  // does no more after Drain. Whether it runs.
+  bool Resume(uint16_t queue);
 
   // A request. The chain may be completed here, or later on the loop's thread and before Drain
   // returns; Flush follows then.
