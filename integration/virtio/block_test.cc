@@ -1,6 +1,6 @@
 // Debian's virtio-blk driver and ext4 over disks of every kind: rings split and packed, threads and
 // io_uring, through the page cache and past it, one queue and four, files and block devices; disks
-// that fail; a root file system.
+// that fail; a root file system; disks that get larger and smaller.
 //
 // --full tries every combination, with larger files.
 
@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "integration/control/controlled_machine.h"
 #include "integration/testing/runfiles.h"
 #include "integration/virtio/block_host.h"
 #include "integration/virtio/test_run.h"
@@ -278,20 +279,53 @@ TEST(BlockTest, FourQueues) {
   EXPECT_EQ(disks.Check(), "");
 }
 
+// What `touchstone disk resize` does to /dev/vdb, which has 16 MiB, and to others.
+void ResizeDisks(Vm& vm, const std::string& file, const std::string& socket) {
+  const auto resize = [&](int index, uint64_t size) {
+    return Control({"disk", "resize", absl::StrCat(index), absl::StrCat(size), socket});
+  };
+  const auto await = [&](int sectors) {
+    return Say(vm, absl::StrCat("for i in $(seq 50); do [ $(cat /sys/block/vdb/size) = ", sectors,
+                                " ] && echo yes && break; sleep 0.1; done"));
+  };
+  EXPECT_EQ(resize(1, 32 << 20), Said{0});
+  EXPECT_EQ(await(65536), "yes\n");
+  EXPECT_EQ(Say(vm,
+                "head -c 512 /dev/zero | tr '\\0' E | "
+                "dd of=/dev/vdb bs=512 seek=65535 oflag=direct status=none"),
+            "");
+  EXPECT_EQ(HostSays(absl::StrCat("tail -c 3 ", file)), "EEE");
+
+  EXPECT_EQ(resize(1, 8 << 20), Said{0});
+  EXPECT_EQ(await(16384), "yes\n");
+  EXPECT_EQ(HostSays(absl::StrCat("stat -c %s ", file)), "8388608\n");
+  EXPECT_EQ(Say(vm, "dd if=/dev/vdb bs=1M iflag=direct status=none | wc -c"), "8388608\n");
+
+  EXPECT_THAT(resize(2, 1 << 20).out, HasSubstr("error: Read-only file system"));
+  EXPECT_THAT(resize(3, 1 << 20).out, HasSubstr("error: No such device"));
+  EXPECT_EQ(resize(1, 1000).out, "unexpected response: error: Input/output error\n");
+}
+
 // The initial RAM disk mounts what root= says, and /sbin/init of that disk answers.
 TEST(BlockTest, RootIsADisk) {
   const std::string path = Temp("root");
   ASSERT_EQ(HostSays(absl::StrCat("cp ", Runfile("integration/virtio/root_disk.img"), " ", path,
                                   " && chmod u+w ", path)),
             "");
+  const std::string changes = MakeEmptyDisk(Temp("changes"), 16);
+  const ShortFolder folder;
+  const std::string socket = folder.path() + "/socket";
   std::unique_ptr<Vm> vm =
-      StartLinux(kCloudKernel, {.memory_mib = 256,
-                                .initrd = Runfile("integration/virtio/root_initramfs.cpio"),
-                                .options = {Block(path, "root")}});
+      StartLinux(kCloudKernel,
+                 {.memory_mib = 256,
+                  .initrd = Runfile("integration/virtio/root_initramfs.cpio"),
+                  .options = {Block(path, "root"), Block(changes), Block(changes, "ro,lock=false"),
+                              absl::StrCat("--socket=", socket)}});
   ASSERT_TRUE(vm->AwaitReady(kPatience).ok());
 
   EXPECT_THAT(Say(*vm, "cat /proc/cmdline"), HasSubstr("root=/dev/vda rw"));
   EXPECT_THAT(Say(*vm, "grep ' / ' /proc/mounts"), HasSubstr("/dev/vda / ext4 rw"));
+  ResizeDisks(*vm, changes, socket);
   EXPECT_EQ(Say(*vm, "echo was here > /written && sync && mount -o remount,ro /"), "");
   ASSERT_TRUE(vm->RunWithoutAnswer("poweroff -f").ok());
   EXPECT_EQ(vm->Wait(kCommandLimit).value(), 0);

@@ -13,6 +13,7 @@
 #include "vmm/cli/command_list.h"
 #include "vmm/cli/control_command.h"
 #include "vmm/cli/host_files.h"
+#include "vmm/cli/missing_command.h"
 #include "vmm/cli/snapshot_command.h"
 #include "vmm/cli/version.h"
 #include "vmm/cli/watch_command.h"
@@ -313,6 +314,18 @@ ExitCode ExecuteCommand(absl::string_view name, const Call& call) {
   return ExecuteControl(name, call);
 }
 
+// What crosvm has and help does not name. `call.arguments` begin with the name.
+ExitCode ExecuteUnlisted(const Call& call) {
+  const absl::string_view name = call.arguments[0];
+  if (IsControlCommand(name)) {
+    return ExecuteControl(name, {call.global, call.arguments.subspan(1), call.context});
+  }
+  const absl::optional<std::string> why = WhyMissing(call.arguments);
+  if (!why.has_value()) return RefuseCommand(call.context, name);
+  PrintError(call.context, *why);
+  return ExitCode::kError;
+}
+
 ExitCode Execute(Arguments arguments, const CommandContext& context) {
   GlobalConfig global;
   const absl::StatusOr<size_t> read = ParseLeadingOptions(arguments, global);
@@ -340,7 +353,7 @@ ExitCode Execute(Arguments arguments, const CommandContext& context) {
                            absl::StrCat("a sub-command is missing, one of ",
                                         absl::StrJoin(CommandNames(), ", "), "; --help explains"));
   }
-  if (command == nullptr) return RefuseCommand(context, arguments[operand]);
+  if (command == nullptr) return ExecuteUnlisted({global, arguments.subspan(operand), context});
   return ExecuteCommand(command->name, {global, arguments.subspan(operand + 1), context});
 }
 

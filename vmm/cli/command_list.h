@@ -29,6 +29,9 @@ inline constexpr CommandInfo kCommandList[] = {
     {"balloon", "[--wait] SIZE VM_SOCKET",
      "have the balloon of a machine hold SIZE bytes; --wait until it does"},
     {"balloon_stats", "VM_SOCKET", "print what the guest of a machine says of its memory, as JSON"},
+    {"disk", "resize INDEX SIZE VM_SOCKET",
+     "give disk INDEX of --block, the first is 0, SIZE bytes, and tell the guest; what is beyond "
+     "the end of a smaller disk is lost"},
     {"snapshot", "take [--compress-memory] PATH VM_SOCKET | check PATH",
      "take: save a machine that runs to the new folder PATH, for run --restore; it goes on "
      "afterwards. check: read all of a snapshot, memory too, and compare its checksums"},

@@ -333,6 +333,12 @@ INSTANTIATE_TEST_SUITE_P(
             {"help", "--blokc"},
             "touchstone: there is no sub-command or option '--blokc' (did you mean block?)\n"}));
 
+TEST_F(CommandTest, WhatCrosvmHasAndThisHasNotSaysSo) {
+  EXPECT_EQ(Run({"usb", "attach", "1:2:3:4", "/dev/bus/usb/001/002", "/s"}), 1);
+  EXPECT_EQ(out_, "");
+  EXPECT_EQ(err_, "touchstone: usb attach: not implemented: machines have no USB controller\n");
+}
+
 TEST_F(CommandTest, WithoutASubCommandAllAreNamed) {
   EXPECT_EQ(Run({}), 35);
   EXPECT_THAT(err_, AllOf(StartsWith("touchstone: a sub-command is missing, one of run, stop, "),

@@ -53,6 +53,17 @@ absl::Status ReadGpe(Operands operands, ControlRequest& request) {
   return number.status();
 }
 
+absl::Status ReadResize(Operands operands, ControlRequest& request) {
+  if (operands[0] != "resize") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("unknown command ", Quote(operands[0]), ", the only one is resize"));
+  }
+  const absl::StatusOr<uint64_t> index = ReadNumber("INDEX", operands[1], UINT32_MAX);
+  if (!index.ok()) return index.status();
+  request.set_number(static_cast<uint32_t>(*index));
+  return ReadSize(operands.subspan(2), request);
+}
+
 const std::vector<Syntax>& AllSyntax() {
   static const auto& all = *new std::vector<Syntax>{
       {"stop", ControlRequest::STOP, {}, "", nullptr, nullptr},
@@ -64,6 +75,8 @@ const std::vector<Syntax>& AllSyntax() {
       {"make_rt", ControlRequest::MAKE_REALTIME, {}, "", nullptr, nullptr},
       {"balloon", ControlRequest::BALLOON, {"SIZE"}, "--wait", SetWait, ReadSize},
       {"balloon_stats", ControlRequest::BALLOON_STATISTICS, {}, "", nullptr, nullptr},
+      {"balloon_ws", ControlRequest::BALLOON_WORKING_SET, {}, "", nullptr, nullptr},
+      {"disk", ControlRequest::DISK_RESIZE, {"resize", "INDEX", "SIZE"}, "", nullptr, ReadResize},
   };
   return all;
 }
@@ -119,7 +132,8 @@ absl::StatusOr<ControlCall> ParseControlCommand(absl::string_view name, Operands
 
 std::string ControlOutput(const ControlRequest& request, const ControlResponse& response) {
   if (response.error() == 0) return response.text();
-  if (request.command() == ControlRequest::BALLOON_STATISTICS) {
+  if (request.command() == ControlRequest::BALLOON_STATISTICS ||
+      request.command() == ControlRequest::BALLOON_WORKING_SET) {
     return absl::StrCat("{\n  \"Err\": ", response.error(), "\n}\n");
   }
   return absl::StrCat("unexpected response: error: ", strerror(response.error()), "\n");

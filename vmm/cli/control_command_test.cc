@@ -68,6 +68,21 @@ TEST(ControlCommandTest, ABalloonHasASizeInBytes) {
             "SIZE: '1M' is not a number from 0 to 18446744073709551615");
 }
 
+TEST(ControlCommandTest, ADiskHasANumberAndASize) {
+  const auto call = ParseControlCommand("disk", {"resize", "1", "1048576", "/s"});
+
+  ASSERT_TRUE(call.ok()) << call.status();
+  EXPECT_EQ(call->request.command(), ControlRequest::DISK_RESIZE);
+  EXPECT_EQ(call->request.number(), 1u);
+  EXPECT_EQ(call->request.size(), 1048576u);
+  EXPECT_EQ(call->socket, "/s");
+  EXPECT_EQ(WrongWith("disk", {"shrink", "1", "0", "/s"}),
+            "unknown command 'shrink', the only one is resize");
+  EXPECT_THAT(WrongWith("disk", {"resize", "a", "0", "/s"}), HasSubstr("INDEX: 'a' is not"));
+  EXPECT_THAT(WrongWith("disk", {"resize", "0", "1G", "/s"}), HasSubstr("SIZE: '1G' is not"));
+  EXPECT_THAT(WrongWith("disk", {"resize", "0"}), HasSubstr("SIZE is missing"));
+}
+
 TEST(ControlCommandTest, ErrorsOfStatisticsAreJson) {
   ControlRequest request;
   request.set_command(ControlRequest::BALLOON_STATISTICS);

@@ -10,6 +10,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "devices/platform/acpi_pm/acpi_pm_registers.h"
+#include "devices/virtio/block/block_handle.h"
 #include "vmm/control/control_message.h"
 #include "vmm/control/machine_status.h"
 
@@ -55,6 +56,15 @@ void MachineControl::Obey(const ControlRequest& request, ControlServer::Caller c
       return reply(SendStatus());
     case ControlRequest::SNAPSHOT_TAKE:
       return snapshots_.Take(request, std::move(caller), std::move(reply));
+    case ControlRequest::DISK_RESIZE:
+      if (snapshots_.busy()) return reply(StandsStill());
+      return ResizeDisk(request, std::move(reply));
+    case ControlRequest::BALLOON_WORKING_SET:
+      // No driver of Linux's has them, and the virtio standard neither.
+      return reply(ControlError(EOPNOTSUPP,
+                                machine_.balloon() == nullptr
+                                    ? std::string(kNoBalloon)
+                                    : "the balloon of this machine does not report working sets"));
     case ControlRequest::UNKNOWN:
       break;
   }
@@ -150,6 +160,22 @@ void MachineControl::SetBalloon(const ControlRequest& request, ControlServer::Re
                                     " bytes, and the guest gets no further")));
     return true;
   });
+}
+
+void MachineControl::ResizeDisk(const ControlRequest& request, ControlServer::Reply reply) {
+  const std::vector<BlockHandle*>& disks = machine_.disks();
+  if (request.number() >= disks.size()) {
+    return reply(ControlError(
+        ENODEV, absl::StrCat("there is no disk ", request.number(), ": the machine has ",
+                             disks.size(), " of --block, counted from 0; one of --vhost-user is ",
+                             "its own program's to change")));
+  }
+  disks[request.number()]->Resize(
+      request.size(), [index = request.number(), reply = std::move(reply)](
+                          int error, const std::string& why) mutable {
+        reply(error == 0 ? ControlDone()
+                         : ControlError(error, absl::StrCat("disk ", index, ": ", why)));
+      });
 }
 
 ControlResponse MachineControl::SendStatus() {

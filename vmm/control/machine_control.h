@@ -62,6 +62,7 @@ class MachineControl {
   ControlResponse MakeRealtime();
   void SetBalloon(const ControlRequest& request, ControlServer::Reply reply);
   void SendBalloonStatistics(ControlServer::Reply reply);
+  void ResizeDisk(const ControlRequest& request, ControlServer::Reply reply);
 
   ControlResponse SendStatus();
 

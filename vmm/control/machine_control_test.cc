@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <memory>
@@ -133,6 +134,36 @@ TEST_F(MachineControlTest, StopEndsTheRun) {
   EXPECT_EQ(Ask(ControlRequest::STOP).error(), 0);
 
   EXPECT_EQ(machine_->lifecycle().end(), EndOfRun::kStopped);
+}
+
+TEST_F(MachineControlTest, ADiskIsResizedByItsNumber) {
+  const ScopedFd file(memfd_create("disk", 0));
+  ASSERT_EQ(ftruncate(file.get(), 4096), 0);
+  for (const bool read_only : {false, true}) {
+    BlockConfig& disk = *config_.add_block();
+    disk.set_path(absl::StrCat("/proc/self/fd/", file.get()));
+    disk.set_lock(false);
+    disk.set_ro(read_only);
+  }
+  Start();
+
+  EXPECT_EQ(Ask(ControlRequest::DISK_RESIZE, false, 0, 8192).error(), 0);
+  struct stat status = {};
+  ASSERT_EQ(fstat(file.get(), &status), 0);
+  EXPECT_EQ(status.st_size, 8192);
+  EXPECT_EQ(Ask(ControlRequest::DISK_RESIZE, false, 1, 4096).error(), EROFS);
+  const ControlResponse odd = Ask(ControlRequest::DISK_RESIZE, false, 0, 1000);
+  EXPECT_EQ(odd.error(), EIO);
+  EXPECT_EQ(odd.text(), "disk 0: the size is not a multiple of 512");
+  const ControlResponse none = Ask(ControlRequest::DISK_RESIZE, false, 2, 4096);
+  EXPECT_EQ(none.error(), ENODEV);
+  EXPECT_THAT(none.text(), HasSubstr("there is no disk 2: the machine has 2"));
+}
+
+TEST_F(MachineControlTest, WorkingSetsAreNotThere) {
+  Start();
+
+  EXPECT_EQ(Ask(ControlRequest::BALLOON_WORKING_SET).error(), EOPNOTSUPP);
 }
 
 TEST_F(MachineControlTest, ASuspendedMachineRunsNothing) {
