@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -13,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/fd_socket.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "integration/control/controlled_machine.h"
@@ -259,6 +261,32 @@ TEST_F(TalkingGuestTest, ButtonsAndEventsArrive) {
   EXPECT_TRUE(machine_.Await("gpe 255\n"));
   EXPECT_EQ(Control({"gpe", "256", machine_.socket()}).status, 35);
   EXPECT_EQ(Tell("make_rt"), Silent());
+}
+
+// Some say nothing, one says half of something, one says nothing but nonsense.
+TEST_F(TalkingGuestTest, ClientsThatMisbehaveHoldUpNobody) {
+  ASSERT_TRUE(machine_.Await("ready\n."));
+  std::vector<FdSocket> clients;
+  for (int i = 0; i < 100; ++i) {
+    clients.push_back(FdSocket::Connect(machine_.socket(), FdSocket::Kind::kSeqPacket).value());
+  }
+  const uint8_t half[] = {0x08};
+  ASSERT_TRUE(clients[0].Send(half).ok());
+  const std::vector<uint8_t> garbage(4096, 0xFF);
+  std::vector<uint8_t> answer(4096);
+  for (int i = 0; i < 256; ++i) {
+    ASSERT_TRUE(clients[1].Send(garbage).ok());
+    ASSERT_GT(clients[1].Receive(absl::MakeSpan(answer)).value_or(0), 0u);
+  }
+
+  EXPECT_TRUE(Talks());
+  EXPECT_EQ(Tell("status").status, 0);
+  EXPECT_EQ(Tell("stop"), Silent());
+  EXPECT_EQ(machine_.End(), 0);
+  // A line for each of the two.
+  const std::string& errors = machine_.child().errors();
+  EXPECT_EQ(std::count(errors.begin(), errors.end(), '\n'), 2) << errors;
+  EXPECT_THAT(errors, HasSubstr("a client sends what is no request"));
 }
 
 TEST_F(TalkingGuestTest, AButtonPressedMeanwhileArrivesAfterResume) {

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "vmm/cli/command_list.h"
+#include "vmm/cli/console_command.h"
 #include "vmm/cli/control_command.h"
 #include "vmm/cli/host_files.h"
 #include "vmm/cli/missing_command.h"
@@ -93,7 +94,9 @@ std::string HelpOf(const CommandInfo& command, Arguments arguments) {
     return absl::StrCat("Usage: touchstone run <options> KERNEL\n\n",
                         OptionsHelp({SchemaOf<RunConfig>(), RefusedOptions::type()}));
   }
-  if (!IsControlCommand(command.name) && command.name != "snapshot") return GlobalHelp();
+  if (!IsControlCommand(command.name) && command.name != "snapshot" && command.name != "console") {
+    return GlobalHelp();
+  }
   return absl::StrCat("Usage: touchstone ", command.name, " ", command.operands, "\n\n",
                       Wrap(command.help, 2),
                       "\nVM_SOCKET is what --socket of the machine said, or the file in that "
@@ -272,6 +275,18 @@ ExitCode ExecuteSnapshot(const Call& call) {
   return ExitCode::kError;
 }
 
+ExitCode ExecuteConsole(const Call& call) {
+  const absl::StatusOr<ConsoleLine> line = ParseConsoleLine(call.arguments);
+  if (!line.ok()) {
+    return RefuseArguments(call.context, absl::StrCat("console: ", line.status().message()));
+  }
+  if (const absl::Status status = RunConsole(*line, call.context.err); !status.ok()) {
+    PrintError(call.context, status.message());
+    return ExitCode::kError;
+  }
+  return ExitCode::kOk;
+}
+
 ExitCode ExecuteStatus(const Call& call) {
   // Long enough to count, short enough to wait for.
   constexpr absl::Duration kInterval = absl::Milliseconds(500);
@@ -308,6 +323,7 @@ ExitCode ExecuteCommand(absl::string_view name, const Call& call) {
   if (name == "device") return ExecuteDevice(call);
   if (name == "version") return ExecuteVersion(call);
   if (name == "help") return ExecuteHelp(call);
+  if (name == "console") return ExecuteConsole(call);
   if (name == "snapshot") return ExecuteSnapshot(call);
   if (name == "status") return ExecuteStatus(call);
   if (name == "list") return ExecuteList(call);

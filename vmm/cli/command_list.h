@@ -29,6 +29,9 @@ inline constexpr CommandInfo kCommandList[] = {
     {"balloon", "[--wait] SIZE VM_SOCKET",
      "have the balloon of a machine hold SIZE bytes; --wait until it does"},
     {"balloon_stats", "VM_SOCKET", "print what the guest of a machine says of its memory, as JSON"},
+    {"console", "[--index N] VM_SOCKET",
+     "attach this terminal to the console of a machine, or its --serial N, the first is 0; Ctrl-] "
+     "detaches"},
     {"disk", "resize INDEX SIZE VM_SOCKET",
      "give disk INDEX of --block, the first is 0, SIZE bytes, and tell the guest; what is beyond "
      "the end of a smaller disk is lost"},

@@ -100,8 +100,8 @@ TEST(ControlCommandTest, EveryCommandIsOnTheList) {
   int listed = 0;
   for (const CommandInfo& command : kCommandList) listed += IsControlCommand(command.name) ? 1 : 0;
 
-  // All but run, snapshot, status, list, device, version and help.
-  EXPECT_EQ(listed + 7, static_cast<int>(std::size(kCommandList)));
+  // All but run, console, snapshot, status, list, device, version and help.
+  EXPECT_EQ(listed + 8, static_cast<int>(std::size(kCommandList)));
 }
 
 TEST(ControlCommandTest, SuccessSaysWhatTheAnswerSays) {

@@ -65,6 +65,8 @@ void MachineControl::Obey(const ControlRequest& request, ControlServer::Caller c
                                 machine_.balloon() == nullptr
                                     ? std::string(kNoBalloon)
                                     : "the balloon of this machine does not report working sets"));
+    case ControlRequest::CONSOLE:
+      return reply(AttachConsole(request, std::move(caller)));
     case ControlRequest::UNKNOWN:
       break;
   }
@@ -176,6 +178,34 @@ void MachineControl::ResizeDisk(const ControlRequest& request, ControlServer::Re
         reply(error == 0 ? ControlDone()
                          : ControlError(error, absl::StrCat("disk ", index, ": ", why)));
       });
+}
+
+ControlResponse MachineControl::AttachConsole(const ControlRequest& request,
+                                              ControlServer::Caller caller) {
+  PlatformDevices& platform = machine_.platform();
+  const std::vector<PlatformDevices::Console>& consoles = platform.consoles();
+  const size_t index = request.has_number() ? request.number() : platform.main_console();
+  if (index >= consoles.size()) {
+    return ControlError(ENODEV, absl::StrCat("there is no --serial ", index, ": the machine has ",
+                                             consoles.size(), ", counted from 0"));
+  }
+  const PlatformDevices::Console& console = consoles[index];
+  if (console.hub == nullptr) {
+    std::string others;
+    for (size_t i = 0; i < consoles.size(); ++i) {
+      if (consoles[i].hub != nullptr) {
+        absl::StrAppend(&others, "; --index=", i, ": ", consoles[i].name);
+      }
+    }
+    return ControlError(EOPNOTSUPP,
+                        absl::StrCat(console.name, " cannot be attached to, serial ports can",
+                                     others.empty() ? "; the machine has none" : others));
+  }
+  if (caller.files.size() != 1) return ControlError(EINVAL, "no socket came with the request");
+  const absl::Status status = console.hub->Attach(std::move(caller.files[0]));
+  if (status.ok()) return ControlDone(console.name);
+  return ControlError(absl::IsInvalidArgument(status) ? EINVAL : EBUSY,
+                      std::string(status.message()));
 }
 
 ControlResponse MachineControl::SendStatus() {

@@ -65,6 +65,7 @@ class MachineControl {
   void ResizeDisk(const ControlRequest& request, ControlServer::Reply reply);
 
   ControlResponse SendStatus();
+  ControlResponse AttachConsole(const ControlRequest& request, ControlServer::Caller caller);
 
   void Repeat(Step step);
   void Poll();

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/event/epoll_loop.h"
 #include "base/event/manual_loop.h"
+#include "base/fd_socket.h"
 #include "base/scoped_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -158,6 +159,37 @@ TEST_F(MachineControlTest, ADiskIsResizedByItsNumber) {
   const ControlResponse none = Ask(ControlRequest::DISK_RESIZE, false, 2, 4096);
   EXPECT_EQ(none.error(), ENODEV);
   EXPECT_THAT(none.text(), HasSubstr("there is no disk 2: the machine has 2"));
+}
+
+TEST_F(MachineControlTest, AConsoleTakesASocket) {
+  config_.add_serial()->set_hardware(SerialConfig::VIRTIO_CONSOLE);
+  config_.mutable_serial(1)->set_type(SerialConfig::SINK);
+  Start();
+  ControlRequest request;
+  request.set_command(ControlRequest::CONSOLE);
+  ControlResponse answer;
+  const auto attach = [&](ControlServer::Caller caller) {
+    control_->Obey(request, std::move(caller),
+                   [&answer](const ControlResponse& response) { answer = response; });
+    return answer.error();
+  };
+  auto pair = FdSocket::CreatePair(FdSocket::Kind::kStream).value();
+  ControlServer::Caller caller;
+  caller.files.push_back(std::move(pair.second).Release());
+
+  EXPECT_EQ(attach(std::move(caller)), 0);
+  EXPECT_EQ(answer.text(), "COM1");
+  EXPECT_EQ(machine_->platform().consoles()[0].hub->clients(), 1u);
+  EXPECT_EQ(attach({}), EINVAL);
+  caller = {};
+  caller.files.emplace_back(dup(kernel_.get()));
+  EXPECT_EQ(attach(std::move(caller)), EINVAL);
+  request.set_number(1);
+  EXPECT_EQ(attach({}), EOPNOTSUPP);
+  EXPECT_THAT(answer.text(), HasSubstr("virtio-console 1 cannot be attached to, serial ports can; "
+                                       "--index=0: COM1"));
+  request.set_number(9);
+  EXPECT_EQ(attach({}), ENODEV);
 }
 
 TEST_F(MachineControlTest, WorkingSetsAreNotThere) {

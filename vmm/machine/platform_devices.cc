@@ -48,10 +48,13 @@ absl::StatusOr<std::unique_ptr<PlatformDevices>> PlatformDevices::Create(
   std::unique_ptr<PlatformDevices> self(new PlatformDevices(config.s2idle()));
   self->serial_.reserve(config.serial_size());
   for (const SerialConfig& serial : config.serial()) {
+    if (serial.console()) self->main_console_ = self->consoles_.size();
     if (serial.hardware() != SerialConfig::SERIAL && serial.hardware() != SerialConfig::DEBUGCON) {
-      continue;  // The virtio devices'.
+      // The virtio devices'.
+      self->consoles_.push_back({absl::StrCat("virtio-console ", serial.num())});
+      continue;
     }
-    RETURN_IF_ERROR(self->AddSerial(serial, host, ports, interrupts));
+    RETURN_IF_ERROR(self->AddSerial(serial, host, ports, interrupts, config.has_socket()));
   }
   if (!config.no_i8042()) {
     const uint8_t status = config.has_bios() ? I8042::kNoAnswer : uint8_t{0};
@@ -112,17 +115,25 @@ absl::Status PlatformDevices::AddFlash(const PflashConfig& config, uint64_t rom_
 }
 
 absl::Status PlatformDevices::AddSerial(const SerialConfig& config, const MachineHost& host,
-                                        Bus& ports, InterruptRouter& interrupts) {
+                                        Bus& ports, InterruptRouter& interrupts, bool attachable) {
   const bool debugcon = config.hardware() == SerialConfig::DEBUGCON;
   SerialPort& port = serial_.emplace_back();
   port.name = absl::StrCat(debugcon ? "debugcon " : "COM", config.num());
   ASSIGN_OR_RETURN(port.backend, OpenSerialBackend(config, *host.loop, *host.clock));
+  SerialOutput* output = port.backend.output.get();
+  SerialInput* input = port.backend.input.get();
+  if (attachable) {
+    port.hub = std::make_unique<ConsoleHub>(*host.loop, *host.clock, *output, *input, port.name);
+    output = &port.hub->output();
+    input = &port.hub->input();
+  }
+  consoles_.push_back({port.name, port.hub.get()});
   if (debugcon) {
-    port.debugcon = std::make_unique<Debugcon>(*port.backend.output);
+    port.debugcon = std::make_unique<Debugcon>(*output);
     return ports.Insert({config.debugcon_port(), 1}, port.name, port.debugcon.get());
   }
   const SerialPortAddress& place = kSerialPorts[config.num() - 1];
-  port.uart = std::make_unique<Serial>(*port.backend.output, *port.backend.input,
+  port.uart = std::make_unique<Serial>(*output, *input,
                                        interrupts.Connect(static_cast<uint32_t>(place.irq)));
   com_ports_.push_back({place.port, static_cast<uint8_t>(place.irq)});
   return ports.Insert({place.port, kSerialPortCount}, port.name, port.uart.get());

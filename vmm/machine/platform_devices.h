@@ -19,6 +19,7 @@
 #include "devices/platform/fw_cfg/fw_cfg.h"
 #include "devices/platform/i8042/i8042.h"
 #include "devices/platform/rtc/rtc.h"
+#include "devices/platform/serial/console_hub.h"
 #include "devices/platform/serial/serial.h"
 #include "devices/platform/serial/serial_backend.h"
 #include "vmm/config/config.pb.h"
@@ -62,6 +63,15 @@ class PlatformDevices {
 
   [[nodiscard]] AcpiPm& acpi_pm() { return *acpi_pm_; }
 
+  // The entries of --serial, in their order: those that are virtio devices too.
+  struct Console {
+    std::string name;           // "COM1", "virtio-console 1"
+    ConsoleHub* hub = nullptr;  // Null: nobody can be attached.
+  };
+  [[nodiscard]] const std::vector<Console>& consoles() const { return consoles_; }
+  // The index of the one that is the machine's console, if there are any.
+  [[nodiscard]] size_t main_console() const { return main_console_; }
+
   // Writes out what serial ports and consoles hold back. For the end of a run.
   void FlushOutputs();
 
@@ -70,16 +80,19 @@ class PlatformDevices {
   struct SerialPort {
     std::string name;
     SerialBackend backend;
+    std::unique_ptr<ConsoleHub> hub;  // Null without a control socket.
     std::unique_ptr<Serial> uart;
     std::unique_ptr<Debugcon> debugcon;
   };
 
   explicit PlatformDevices(bool s2idle) : s2idle_(s2idle) {}
   absl::Status AddSerial(const SerialConfig& config, const MachineHost& host, Bus& ports,
-                         InterruptRouter& interrupts);
+                         InterruptRouter& interrupts, bool attachable);
 
   const bool s2idle_;
   std::vector<SerialPort> serial_;
+  std::vector<Console> consoles_;
+  size_t main_console_ = 0;
   std::vector<AcpiComPort> com_ports_;
   std::unique_ptr<I8042> i8042_;
   std::unique_ptr<AcpiPm> acpi_pm_;
