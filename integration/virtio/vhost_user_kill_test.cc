@@ -1,15 +1,20 @@
-// kill -9 of `touchstone device block` under load, and a new one each time: what was acknowledged
-// is on the disk, everything is acknowledged once, and the driver notices nothing.
+// kill -9 of `touchstone device block`, and of a jailed disk of a machine's, under load, and a new
+// one each time: what was acknowledged is on the disk, everything is acknowledged once, and the
+// driver notices nothing.
 //
 // No guest: a driver of our own behind the front end. --full kills as often as it takes to believe
 // it.
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -29,12 +34,16 @@
 #include "devices/virtio/testing/direct_host.h"
 #include "devices/virtio/testing/guest_driver.h"
 #include "devices/virtio/vhost_user/frontend.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "integration/testing/child_process.h"
 #include "integration/testing/runfiles.h"
 #include "integration/testing/test_files.h"
 #include "integration/virtio/socket_folder.h"
 #include "integration/virtio/test_run.h"
+#include "vmm/machine/device_host.h"
+#include "vmm/machine/hosted_device.h"
+#include "vmm/machine/jail_requests.h"
 
 namespace touchstone {
 namespace {
@@ -149,6 +158,37 @@ class Writer {
   uint64_t failed_ = 0;
 };
 
+// Kills what works for the writer, often; whether it was always at work again in time.
+bool KillUnderLoad(Writer& writer, int kills, const std::function<void()>& kill) {
+  std::mt19937 random(7);
+  uint64_t seen = 0;
+  for (int i = 0; i < kills; ++i) {
+    // There is a process that works.
+    const absl::Time deadline = absl::Now() + kPatience;
+    while (writer.acknowledged() < seen + 100 && absl::Now() < deadline) writer.Work();
+    if (writer.acknowledged() < seen + 100) return false;
+    // It lives long enough for the next one to be asked for at once.
+    const absl::Time end =
+        absl::Now() + VhostUserFrontend::kLongLife + absl::Microseconds(random() % 20000);
+    while (absl::Now() < end) writer.Work();
+    kill();
+    seen = writer.acknowledged();
+  }
+  return writer.Finish();
+}
+
+// Slots of the disk that have something else than was acknowledged last of them.
+std::vector<uint32_t> WrongSlots(int disk, const Writer& writer) {
+  std::vector<uint32_t> wrong;
+  std::vector<uint64_t> words(kSlotSize / sizeof(uint64_t));
+  for (uint32_t slot = 0; slot < kSlots; ++slot) {
+    const bool whole = pread(disk, words.data(), kSlotSize, off_t{slot} * kSlotSize) == kSlotSize;
+    const auto right = std::count(words.begin(), words.end(), writer.value(slot));
+    if (!whole || right != static_cast<ptrdiff_t>(words.size())) wrong.push_back(slot);
+  }
+  return wrong;
+}
+
 // Parameter: whether the rings are packed.
 class VhostUserKillTest : public testing::TestWithParam<bool> {};
 
@@ -180,33 +220,11 @@ TEST_P(VhostUserKillTest, EveryAcknowledgedWriteIsThere) {
   guest.Start();
   Writer writer(guest, GetParam() ? 2 : 1);
 
-  const int kills = IsFullRun() ? 500 : 50;
-  std::mt19937 random(7);
-  uint64_t seen = 0;
-  for (int i = 0; i < kills; ++i) {
-    SCOPED_TRACE(i);
-    // There is a process that works.
-    const absl::Time deadline = absl::Now() + kPatience;
-    while (writer.acknowledged() < seen + 100 && absl::Now() < deadline) writer.Work();
-    ASSERT_GE(writer.acknowledged(), seen + 100);
-    // It lives long enough for the next one to be asked for at once.
-    const absl::Time end =
-        absl::Now() + VhostUserFrontend::kLongLife + absl::Microseconds(random() % 20000);
-    while (absl::Now() < end) writer.Work();
-    process.Kill();
-    seen = writer.acknowledged();
-  }
+  EXPECT_TRUE(KillUnderLoad(writer, IsFullRun() ? 500 : 50, [&process] { process.Kill(); }));
 
-  EXPECT_TRUE(writer.Finish());
   EXPECT_EQ(writer.failed(), 0u);
   EXPECT_FALSE(host.needs_reset());
-  std::vector<uint64_t> words(kSlotSize / sizeof(uint64_t));
-  for (uint32_t slot = 0; slot < kSlots; ++slot) {
-    ASSERT_EQ(pread(file.get(), words.data(), kSlotSize, off_t{slot} * kSlotSize), kSlotSize);
-    EXPECT_EQ(std::count(words.begin(), words.end(), writer.value(slot)),
-              static_cast<ptrdiff_t>(words.size()))
-        << "slot " << slot << " has " << words[0];
-  }
+  EXPECT_THAT(WrongSlots(file.get(), writer), testing::IsEmpty());
   RecordProperty("acknowledged", static_cast<int64_t>(writer.acknowledged()));
   host.Reset();
   thread->Stop();
@@ -216,6 +234,59 @@ TEST_P(VhostUserKillTest, EveryAcknowledgedWriteIsThere) {
 INSTANTIATE_TEST_SUITE_P(Rings, VhostUserKillTest, testing::Bool(),
                          [](const testing::TestParamInfo<bool>& info) {
                            return info.param ? "Packed" : "Split";
+                         });
+
+// The one child of this process, other than `old`, once there is one; -1 when none comes.
+pid_t AwaitChild(pid_t old) {
+  for (const absl::Time deadline = absl::Now() + kPatience; absl::Now() < deadline;) {
+    for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::ifstream children(thread.path() / "children");
+      for (pid_t child = -1; children >> child;) {
+        if (child != old) return child;
+      }
+    }
+  }
+  return -1;
+}
+
+// What a machine has for a --block option.
+class JailedBlockKillTest : public testing::TestWithParam<AsyncExecutor> {};
+
+TEST_P(JailedBlockKillTest, EveryAcknowledgedWriteIsThere) {
+  const std::string disk = TemporaryPath("jailed_disk");
+  const ScopedFd file(open(disk.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  ASSERT_EQ(ftruncate(file.get(), off_t{kSlots} * kSlotSize), 0);
+  const std::unique_ptr<LoopThread> thread = LoopThread::Start("machine").value();
+  DeviceHost jails(thread->loop(), {.executable = Runfile("vmm/touchstone")});
+  BlockConfig config;
+  config.set_path(disk);
+  auto request = std::make_shared<JailRequest>(BlockJail(config, GetParam(), 1).value());
+  request->config.set_name("block");
+  std::unique_ptr<HostedDevice> device = jails.HostReplaceable(std::move(request)).value();
+  DirectHost host(
+      *device, GuestDriver::MemoryFor(device->max_queue_sizes().size(), GuestDriver::kQueueMemory,
+                                      GuestMemory::Backing::kMemfd));
+  GuestDriver guest(host, {.queue_size = 128});
+  guest.Start();
+  Writer writer(guest, 3);
+  pid_t killed = -1;
+
+  EXPECT_TRUE(KillUnderLoad(writer, IsFullRun() ? 100 : 20, [&killed] {
+    killed = AwaitChild(killed);
+    kill(killed, SIGKILL);
+  }));
+
+  EXPECT_EQ(writer.failed(), 0u);
+  EXPECT_FALSE(host.needs_reset());
+  EXPECT_THAT(WrongSlots(file.get(), writer), testing::IsEmpty());
+  printf("%d writes acknowledged\n", static_cast<int>(writer.acknowledged()));
+  host.Reset();
+  thread->Stop();
+}
+
+INSTANTIATE_TEST_SUITE_P(Executors, JailedBlockKillTest, testing::Values(EPOLL, URING),
+                         [](const testing::TestParamInfo<AsyncExecutor>& info) {
+                           return info.param == EPOLL ? "Epoll" : "Uring";
                          });
 
 }  // namespace
