@@ -123,7 +123,7 @@ absl::StatusOr<PciAddress> PciRoot::PickAddress(const PciFunction& function,
                                                  function.name(), " is taken by ", holder->name()));
   }
   for (uint8_t device = 1; device < 32; ++device) {
-    const auto first = slots_.begin() + device * 8;
+    const auto first = slots_.begin() + ptrdiff_t{device} * 8;
     if (std::all_of(first, first + 8, [](const Slot& slot) { return slot.function == nullptr; })) {
       return PciAddress{.device = device};
     }
@@ -165,7 +165,7 @@ absl::StatusOr<PciAddress> PciRoot::Add(PciFunction& function, std::optional<Pci
   SyncSlot(slot);
   for (Bar& bar : slot.bars) {
     if (bar.decoded_at) continue;
-    const absl::Status error = absl::ResourceExhaustedError(
+    absl::Status error = absl::ResourceExhaustedError(
         absl::StrCat("pci: cannot map ", BarName(function, bar.spec.bar),
                      ": its place is taken or the bus is full"));
     for (Bar& other : slot.bars) {

@@ -43,7 +43,7 @@ CommonConfig::CommonConfig(VirtioDevice& device, GuestMemory memory, PciInterrup
       transport_features_(transport_features),
       queues_(device.max_queue_sizes().size()) {
   CHECK(kicks_.size() == queues_.size());
-  for (uint16_t i = 0; i < queues_.size(); ++i) ClearQueue(i);
+  for (uint16_t i = 0; i < queue_count(); ++i) ClearQueue(i);
 }
 
 uint64_t CommonConfig::OfferedFeatures() const { return device_.features() | transport_features_; }
@@ -264,7 +264,7 @@ absl::Status CommonConfig::AttachDevice() {
 
 absl::Status CommonConfig::StartDevice() {
   RETURN_IF_ERROR(AttachDevice());
-  for (uint16_t i = 0; i < queues_.size(); ++i) {
+  for (uint16_t i = 0; i < queue_count(); ++i) {
     if (queues_[i].enabled) RETURN_IF_ERROR(StartQueue(i));
   }
   return absl::OkStatus();
@@ -287,7 +287,7 @@ absl::Status CommonConfig::StartQueue(uint16_t index, const QueuePosition& posit
 }
 
 absl::Status CommonConfig::Sleep() {
-  for (uint16_t i = 0; i < queues_.size(); ++i) {
+  for (uint16_t i = 0; i < queue_count(); ++i) {
     if (!queues_[i].running || queues_[i].asleep.has_value()) continue;
     const absl::StatusOr<QueuePosition> position = device_.StopQueue(i);
     if (!position.ok()) {
@@ -305,7 +305,7 @@ absl::Status CommonConfig::Sleep() {
 }
 
 void CommonConfig::WakeUp() {
-  for (uint16_t i = 0; i < queues_.size(); ++i) {
+  for (uint16_t i = 0; i < queue_count(); ++i) {
     if (!queues_[i].asleep.has_value()) continue;
     const QueuePosition position = *std::exchange(queues_[i].asleep, std::nullopt);
     const absl::Status started = StartQueue(i, position);
@@ -323,7 +323,7 @@ void CommonConfig::ClearQueue(uint16_t index) {
 
 void CommonConfig::Reset() {
   device_.Reset();
-  for (uint16_t i = 0; i < queues_.size(); ++i) ClearQueue(i);
+  for (uint16_t i = 0; i < queue_count(); ++i) ClearQueue(i);
   interrupt_.Reset();
   device_feature_select_ = 0;
   driver_feature_select_ = 0;
@@ -386,7 +386,7 @@ absl::Status CommonConfig::Restore(const VirtioPciState& state) {
   queue_select_ = static_cast<uint16_t>(state.queue_select());
   const bool needs_reset = (state.status() & kVirtioNeedsReset) != 0;
   bool works = ready && !needs_reset;
-  for (uint16_t i = 0; i < queues_.size(); ++i) {
+  for (uint16_t i = 0; i < queue_count(); ++i) {
     RETURN_IF_ERROR(Annotate(RestoreQueue(i, state.queues(i)), absl::StrCat("queue ", i)));
     works |= queues_[i].running;
   }

@@ -78,6 +78,7 @@ class CommonConfig {
   };
 
   [[nodiscard]] uint64_t OfferedFeatures() const;
+  [[nodiscard]] uint16_t queue_count() const { return static_cast<uint16_t>(queues_.size()); }
   // The queue that is selected, or null.
   [[nodiscard]] const Queue* Selected() const;
   [[nodiscard]] Queue* Selected();
