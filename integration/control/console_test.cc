@@ -21,7 +21,6 @@ namespace touchstone {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 constexpr char kDetach[] = "\x1D";
 

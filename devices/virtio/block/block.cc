@@ -44,7 +44,8 @@ BlockConfigSpace ConfigSpace(const BlockDisk& disk, uint64_t sectors) {
 
 }  // namespace
 
-Block::Block(EventLoop& loop, BlockDisk disk, MakeIo make_io, std::vector<EventLoop*> more_loops)
+Block::Block(EventLoop& loop, BlockDisk disk, const MakeIo& make_io,
+             std::vector<EventLoop*> more_loops)
     : QueueDevice({.device_id = kDeviceId,
                    .queue_sizes = std::vector<uint16_t>(disk.queues, kQueueSize),
                    .features = Features(disk)},

@@ -53,7 +53,8 @@ class Block final : public QueueDevice {
 
   // Queue n is served by more_loops[n - 1], as long as there are so many, and by `loop` otherwise.
   // REQUIRES: disk.queues >= 1, an id of at most kBlockIdSize bytes.
-  Block(EventLoop& loop, BlockDisk disk, MakeIo make_io, std::vector<EventLoop*> more_loops = {});
+  Block(EventLoop& loop, BlockDisk disk, const MakeIo& make_io,
+        std::vector<EventLoop*> more_loops = {});
   ~Block() override;
 
   // While the driver looks for answers by itself, queues are looked at for so long after the last
