@@ -6,13 +6,26 @@
 
 #include <algorithm>
 
+#include "base/memory/guest_copy.h"
+#include "base/memory/private_file_pages.h"
 #include "base/status.h"
 
 namespace touchstone {
 namespace {
 
+// Zeros in place of what may be pages of a file. Where the host has no more mappings to give, they
+// are written.
+void Forget(uint8_t* host, uint64_t size) {
+  if (mmap(host, size, PROT_READ | PROT_WRITE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
+    internal::FillGuest(host, 0, size);
+  }
+}
+
 absl::Status ReleaseIn(const GuestMemory::Region& region, uint64_t offset, uint64_t size) {
-  if (region.fd < 0) {
+  if (region.fd < 0 && PrivateFilePages::MayBeAt(region.host)) {
+    Forget(region.host + offset, size);
+  } else if (region.fd < 0) {
     // Of locked memory (mlock) the first is refused; the second is for Linux 5.18 and newer.
     if (madvise(region.host + offset, size, MADV_DONTNEED) != 0 &&
         (errno != EINVAL || madvise(region.host + offset, size, MADV_DONTNEED_LOCKED) != 0)) {

@@ -4,13 +4,53 @@
 #include <sys/mman.h>
 #include <sys/types.h>
 
+#include <iterator>
+#include <map>
+
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_format.h"
 #include "base/checked_math.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/status.h"
 
 namespace touchstone {
+namespace {
+
+struct Regions {
+  Mutex mutex;
+  // By host address, with its end.
+  std::map<const uint8_t*, const uint8_t*> all ABSL_GUARDED_BY(mutex);
+};
+
+Regions& KnownRegions() {
+  static auto& regions = *new Regions;
+  return regions;
+}
+
+}  // namespace
+
+PrivateFilePages::Entry::Entry(const GuestMemory::Region& region) : host_(region.host) {
+  Regions& regions = KnownRegions();
+  MutexLock lock(regions.mutex);
+  regions.all[host_] = host_ + region.size;
+}
+
+PrivateFilePages::Entry::~Entry() {
+  if (host_ == nullptr) return;
+  Regions& regions = KnownRegions();
+  MutexLock lock(regions.mutex);
+  regions.all.erase(host_);
+}
+
+bool PrivateFilePages::MayBeAt(const void* host) {
+  const uint8_t* const at = static_cast<const uint8_t*>(host);
+  Regions& regions = KnownRegions();
+  MutexLock lock(regions.mutex);
+  const auto after = regions.all.upper_bound(at);
+  return after != regions.all.begin() && at < std::prev(after)->second;
+}
 
 absl::StatusOr<PrivateFilePages> PrivateFilePages::Map(const GuestMemory& memory,
                                                        const GuestMemory::Region& region, int fd,
@@ -30,7 +70,7 @@ absl::StatusOr<PrivateFilePages> PrivateFilePages::Map(const GuestMemory& memory
       return ErrnoStatus(errno, "mmap of a file as guest memory");
     }
   }
-  return PrivateFilePages(memory, std::move(guard));
+  return PrivateFilePages(memory, region, std::move(guard));
 }
 
 }  // namespace touchstone

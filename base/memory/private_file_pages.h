@@ -40,14 +40,37 @@ class PrivateFilePages {
                                               const GuestMemory::Region& region, int fd,
                                               absl::Span<const Extent> extents);
 
+  PrivateFilePages(PrivateFilePages&& other) noexcept = default;
+  PrivateFilePages& operator=(PrivateFilePages&& other) noexcept = default;
+
   // Whether a page was missed.
   [[nodiscard]] bool truncated() const { return guard_.truncated(); }
 
+  // Whether there may be pages of a file at `host`: what is forgotten there (MADV_DONTNEED) is not
+  // zeros but the file's again. Thread-safe.
+  static bool MayBeAt(const void* host);
+
  private:
-  PrivateFilePages(GuestMemory memory, TruncationGuard guard)
-      : memory_(std::move(memory)), guard_(std::move(guard)) {}
+  // Keeps a region known to MayBeAt.
+  class Entry {
+   public:
+    explicit Entry(const GuestMemory::Region& region);
+    Entry(Entry&& other) noexcept : host_(std::exchange(other.host_, nullptr)) {}
+    Entry& operator=(Entry&& other) noexcept {
+      std::swap(host_, other.host_);
+      return *this;
+    }
+    ~Entry();
+
+   private:
+    const uint8_t* host_;
+  };
+
+  PrivateFilePages(GuestMemory memory, const GuestMemory::Region& region, TruncationGuard guard)
+      : memory_(std::move(memory)), entry_(region), guard_(std::move(guard)) {}
 
   GuestMemory memory_;
+  Entry entry_;
   TruncationGuard guard_;  // Goes before the memory does.
 };
 

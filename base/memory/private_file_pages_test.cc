@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/memory/memory_control.h"
 #include "base/scoped_fd.h"
 #include "gtest/gtest.h"
 
@@ -83,6 +84,35 @@ TEST_F(PrivateFilePagesTest, KeepTheMemoryMapped) {
   memory_ = GuestMemory();
 
   pages.reset();  // The mapping and its guard, in the right order.
+}
+
+// A balloon's pages are zeros, not what the file has.
+TEST_F(PrivateFilePagesTest, WhatIsReleasedReadsAsZeros) {
+  const auto pages = Map({{.offset = 0, .size = 4 * kPage, .file_offset = 0}});
+  ASSERT_TRUE(memory_.WriteObject<uint8_t>(GuestAddress{kPage}, 'X').ok());
+
+  const absl::StatusOr<uint64_t> released =
+      GuestMemoryControl(memory_).Release(GuestAddress{kPage}, 2 * kPage);
+
+  EXPECT_EQ(released.value(), 2 * kPage);
+  std::string seen;
+  for (uint64_t page = 0; page < 4; ++page) seen += ByteOf(page);
+  EXPECT_EQ(seen, std::string("a\0\0d", 4));
+  EXPECT_TRUE(memory_.WriteObject<uint8_t>(GuestAddress{kPage}, 'Y').ok());
+}
+
+TEST_F(PrivateFilePagesTest, AreKnownAsLongAsTheyAreThere) {
+  const uint8_t* const host = memory_.regions()[0].host;
+  EXPECT_FALSE(PrivateFilePages::MayBeAt(host));
+  std::optional<PrivateFilePages> pages =
+      Map({{.offset = 0, .size = kPage, .file_offset = 0}}).value();
+  PrivateFilePages moved = *std::move(pages);
+  pages.reset();
+
+  EXPECT_TRUE(PrivateFilePages::MayBeAt(host));
+  EXPECT_TRUE(PrivateFilePages::MayBeAt(host + 8 * kPage - 1));
+  EXPECT_FALSE(PrivateFilePages::MayBeAt(host + 8 * kPage));
+  EXPECT_FALSE(PrivateFilePages::MayBeAt(host - 1));
 }
 
 TEST_F(PrivateFilePagesTest, RefuseExtentsThatAreNotInTheRegion) {
