@@ -3,8 +3,9 @@
 //   ci/bazel run --config=opt //bench/snapshot:snapshot_report [RUNS [MACHINES]]
 //
 // Prints the time of `snapshot take`, of a start until the guest's first byte and the same of
-// machines that go on from a snapshot (medians of RUNS, 20 unless given), then the memory (PSS) of
-// MACHINES (20) that were started, and that went on from one snapshot, with all their processes.
+// machines that go on from a snapshot (median [least] of RUNS, 20 unless given), then the memory
+// (PSS) of MACHINES (20) that were started, and that went on from one snapshot, with all their
+// processes.
 
 #include <signal.h>
 #include <stdio.h>
@@ -54,11 +55,13 @@ void Kill(ChildProcess& machine) {
   CHECK(machine.Wait(kLimit).ok());
 }
 
-absl::Duration MedianOf(int runs, const std::function<absl::Duration()>& run) {
+// "median [least]" in ms.
+std::string Measure(int runs, const std::function<absl::Duration()>& run) {
   std::vector<absl::Duration> times;
   for (int i = 0; i < runs; ++i) times.push_back(run());
   std::sort(times.begin(), times.end());
-  return times[times.size() / 2];
+  return absl::StrFormat("%6.1f [%.1f] ms", absl::ToDoubleMilliseconds(times[times.size() / 2]),
+                         absl::ToDoubleMilliseconds(times.front()));
 }
 
 absl::Duration FirstByte(const Options& options) {
@@ -107,7 +110,7 @@ void Report(int runs, int machines) {
     const std::unique_ptr<ChildProcess> machine = Start({"--socket=" + socket});
     AwaitBytes(*machine, 500);
     const auto take = [&](const std::string& path, const char* flag) {
-      return MedianOf(runs, [&] {
+      return Measure(runs, [&] {
         std::filesystem::remove_all(path);
         const absl::Time start = absl::Now();
         const Said said = Control({"snapshot", "take", flag, path, socket});
@@ -116,15 +119,12 @@ void Report(int runs, int machines) {
         return absl::Now() - start;
       });
     };
-    absl::PrintF("take                                %6.1f ms\n",
-                 absl::ToDoubleMilliseconds(take(raw, "--")));
-    absl::PrintF("take --compress-memory              %6.1f ms\n",
-                 absl::ToDoubleMilliseconds(take(small, "--compress-memory")));
+    absl::PrintF("%-35s %s\n", "take", take(raw, "--"));
+    absl::PrintF("%-35s %s\n", "take --compress-memory", take(small, "--compress-memory"));
     Kill(*machine);
   }
   const auto print = [&](const char* name, const Options& options) {
-    absl::PrintF("%-35s %6.1f ms\n", name,
-                 absl::ToDoubleMilliseconds(MedianOf(runs, [&] { return FirstByte(options); })));
+    absl::PrintF("%-35s %s\n", name, Measure(runs, [&] { return FirstByte(options); }));
   };
   print("start", {});
   print("restore", {"--restore=" + raw});
