@@ -1,10 +1,18 @@
 #include "base/memory/dirty_bitmap.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "base/event_fd.h"
+#include "base/memory/dirty_log.h"
+#include "base/scoped_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -118,6 +126,62 @@ TEST(DirtyBitmapTest, NoMarkIsLostToAConcurrentTake) {
     EXPECT_EQ(copy[page], data[page].load(std::memory_order_relaxed)) << page;
   }
   EXPECT_THAT(bitmap.Take(), Each(0));
+}
+
+std::shared_ptr<const DirtyLog> MakeLog(uint64_t size) {
+  const ScopedFd file(memfd_create("log", MFD_CLOEXEC));
+  EXPECT_EQ(ftruncate(file.get(), static_cast<off_t>(size)), 0);
+  return DirtyLog::Map(file.get(), 0, size).value();
+}
+
+TEST(DirtyBitmapTest, MarksPagesOfALog) {
+  const std::shared_ptr<const DirtyLog> log = MakeLog(16);
+  DirtyBitmap low({.log = log}, 0);
+  DirtyBitmap high({.log = log}, 62 * kPage);
+
+  low.Mark(kPage, 1);
+  high.Mark(kPage, 2 * kPage);
+
+  EXPECT_TRUE(high.IsDirty(2 * kPage));
+  EXPECT_FALSE(high.IsDirty(3 * kPage));
+  EXPECT_EQ(low.pages(), 128u);
+  EXPECT_THAT(low.Take(), ElementsAre(uint64_t{1} << 63 | 2, 1));
+}
+
+TEST(DirtyBitmapTest, IgnoresWhatLiesPastTheEndOfALog) {
+  const std::shared_ptr<const DirtyLog> log = MakeLog(1);
+  DirtyBitmap bitmap({.log = log}, 6 * kPage);
+
+  bitmap.Mark(kPage, 100 * kPage);
+  bitmap.Mark(2 * kPage, 1);
+  bitmap.Mark(UINT64_MAX / 2, 1);
+
+  EXPECT_THAT(bitmap.Take(), ElementsAre(uint64_t{1} << 7));
+}
+
+TEST(DirtyBitmapTest, ShiftsPagesOfALog) {
+  const std::shared_ptr<const DirtyLog> log = MakeLog(8);
+  DirtyBitmap up({.log = log, .shift = 10 * kPage - 1}, kPage);
+  DirtyBitmap down({.log = log, .shift = uint64_t{0} - 5 * kPage}, 6 * kPage);
+
+  up.Mark(0, 1);
+  down.Mark(0, 1);
+
+  EXPECT_THAT(DirtyBitmap({.log = log}, 0).Take(), ElementsAre(uint64_t{1} << 10 | 2));
+}
+
+TEST(DirtyBitmapTest, SignalsWhatIsNewInALog) {
+  const auto changed = std::make_shared<const EventFd>(EventFd::Create().value());
+  DirtyBitmap bitmap({.log = MakeLog(16), .changed = changed}, 0);
+
+  bitmap.Mark(0, 1);
+  EXPECT_EQ(changed->Drain(), 1u);
+  bitmap.Mark(0, 1);
+  EXPECT_EQ(changed->Drain(), 0u);
+  bitmap.Mark(0, 100 * kPage);
+
+  EXPECT_EQ(changed->Drain(), 1u);
+  EXPECT_THAT(bitmap.Take(), ElementsAre(~uint64_t{0}, ~uint64_t{0} >> 28));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/checked_math.h"
+#include "base/log.h"
 #include "base/memory/guest_copy.h"
 #include "base/memory/truncation_guard.h"
 #include "base/scoped_fd.h"
@@ -133,6 +134,7 @@ struct GuestMemory::Table {
   Table& operator=(const Table&) = delete;
   ~Table() {
     guards.clear();  // Before others may map something there.
+    if (mapped_by != nullptr) return;
     for (const Region& region : regions) munmap(region.host, region.size);
   }
 
@@ -142,6 +144,7 @@ struct GuestMemory::Table {
   std::vector<ScopedFd> files;  // Of the user, or of other processes.
   std::vector<TruncationGuard> guards;
   uint64_t total_size = 0;
+  std::shared_ptr<const Table> mapped_by;  // To whom the mappings belong, if that is another.
 };
 
 GuestMemory::GuestMemory() {
@@ -209,6 +212,19 @@ absl::StatusOr<GuestMemory> GuestMemory::MapFiles(absl::Span<const RegionSpec> f
     ASSIGN_OR_RETURN(TruncationGuard guard, TruncationGuard::Watch(host, file.size));
     table->guards.push_back(std::move(guard));
   }
+  return GuestMemory(std::move(table));
+}
+
+GuestMemory GuestMemory::WithLog(const DirtyMarks& marks) const {
+  auto table = std::make_shared<Table>();
+  for (const Region& region : regions()) {
+    CHECK(region.dirty == nullptr);
+    table->bitmaps.push_back(std::make_unique<DirtyBitmap>(marks, Raw(region.start)));
+    table->regions.push_back(region);
+    table->regions.back().dirty = table->bitmaps.back().get();
+  }
+  table->total_size = total_size();
+  table->mapped_by = table_;
   return GuestMemory(std::move(table));
 }
 

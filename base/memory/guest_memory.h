@@ -100,6 +100,10 @@ class GuestMemory {
   // No memory at all: every access is OutOfRange.
   GuestMemory();
 
+  // The same memory, of which each write marks its pages in a log. This handle goes on without.
+  // REQUIRES: it has no dirty bitmaps.
+  [[nodiscard]] GuestMemory WithLog(const DirtyMarks& marks) const;
+
   absl::Status Read(GuestAddress address, absl::Span<uint8_t> destination) const;
   absl::Status Write(GuestAddress address, absl::Span<const uint8_t> source) const;
   absl::Status Fill(GuestAddress address, uint64_t size, uint8_t value) const;

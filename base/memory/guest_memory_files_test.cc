@@ -4,9 +4,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/memory/dirty_bitmap.h"
+#include "base/memory/dirty_log.h"
 #include "base/memory/guest_memory.h"
 #include "base/scoped_fd.h"
 #include "gmock/gmock.h"
@@ -45,6 +49,31 @@ TEST(GuestMemoryFilesTest, SharesWhatIsInTheFiles) {
   EXPECT_TRUE(memory.regions()[1].users_file);
   EXPECT_EQ(memory.regions()[0].start, GuestAddress{0x1000});
   EXPECT_EQ(memory.total_size(), 3 * kPage);
+}
+
+// One view of the memory leaves marks, the other none.
+TEST(GuestMemoryFilesTest, LogsWhatIsWrittenThroughAView) {
+  const ScopedFd file = FileOf(4);
+  const ScopedFd log_file = FileOf(1);
+  const std::shared_ptr<const DirtyLog> log = DirtyLog::Map(log_file.get(), 0, 8).value();
+  std::optional<GuestMemory> memory =
+      GuestMemory::MapFiles({{{GuestAddress{0x1000}, 2 * kPage, 0, file.get()},
+                              {GuestAddress{0x3F000}, 2 * kPage, 2 * kPage, file.get()}}})
+          .value();
+  const GuestMemory logged = memory->WithLog({.log = log});
+  const GuestMemory shifted = memory->WithLog({.log = log, .shift = 5 * kPage});
+  ASSERT_TRUE(memory->WriteObject<uint8_t>(GuestAddress{0x1000}, 1).ok());
+  memory.reset();
+  DirtyBitmap marks({.log = log}, 0);
+
+  EXPECT_THAT(marks.Take(), testing::ElementsAre(0));
+  EXPECT_EQ(logged.ReadObject<uint8_t>(GuestAddress{0x1000}).value(), 1);
+  ASSERT_TRUE(logged.WriteObject<uint16_t>(GuestAddress{0x1FFF}, 2).ok());
+  ASSERT_TRUE(logged.Fill(GuestAddress{0x3F000}, 2 * kPage, 3).ok());  // Half of it is beyond.
+  EXPECT_THAT(marks.Take(), testing::ElementsAre(uint64_t{1} << 63 | 0b110));
+  ASSERT_TRUE(shifted.WriteObject<uint8_t>(GuestAddress{0x1000}, 4).ok());
+  EXPECT_THAT(marks.Take(), testing::ElementsAre(uint64_t{1} << 6));
+  EXPECT_EQ(logged.total_size(), 4 * kPage);
 }
 
 TEST(GuestMemoryFilesTest, NeedsTheDescriptorsNoMore) {
