@@ -3,11 +3,10 @@
 //
 // The input is a list of steps, each a byte that says what:
 //
-//   0-24   a request, in the order of their numbers, those of 30 and 31 left out; then a byte of
-//   how: bit 0 NEED_REPLY; bit 1, two
-//          bytes (place, value) change the payload; bit 2, the payload is from the input, a byte of
-//          length before it; bits 3-4 descriptors more or fewer than the request has; bits 5-7
-//          which ring, or kind of descriptor
+//   0-24   a request, in the order of their numbers, those of 30 to 33 left out; then a byte of
+//          how: bit 0 NEED_REPLY; bit 1, two bytes (place, value) change the payload; bit 2, the
+//          payload is from the input, a byte of length before it; bits 3-4 descriptors more or
+//          fewer than the request has; bits 5-7 which ring, or kind of descriptor
 //   25     bytes as they are, a byte of length before them
 //   26     a kick
 //   27     8 bytes into guest memory, at two bytes of place
@@ -15,6 +14,9 @@
 //   29     the host is done with a request of the device
 //   30     GET_INFLIGHT_FD, as above
 //   31     SET_INFLIGHT_FD, with the memory that came last; the same
+//   32     SET_LOG_BASE; the same
+//   33     SET_LOG_FD; the same
+//   34     the log is cut short, or grows back
 //
 // What a request needs to succeed is there unless the byte of how says otherwise.
 
@@ -42,6 +44,7 @@ namespace touchstone {
 namespace {
 
 constexpr uint64_t kMemory = 64 << 10;
+constexpr uint64_t kLog = 8 << 10;
 constexpr uint64_t kUser = uint64_t{1} << 40;
 constexpr uint32_t kRingSize = 8;
 // Where the rings are, and how far apart their areas.
@@ -52,6 +55,7 @@ constexpr int kMostSteps = 200;
 struct Resources {
   Resources()
       : file(memfd_create("fuzz", MFD_CLOEXEC)),
+        log(memfd_create("log", MFD_CLOEXEC)),
         kick(EventFd::Create().value()),
         call(EventFd::Create().value()),
         null(open("/dev/null", O_RDWR | O_CLOEXEC)) {
@@ -59,8 +63,10 @@ struct Resources {
   }
 
   void Grow() const { CHECK(ftruncate(file.get(), kMemory) == 0); }
+  void GrowLog() const { CHECK(ftruncate(log.get(), kLog) == 0); }
 
   const ScopedFd file;
+  const ScopedFd log;
   const EventFd kick;
   const EventFd call;
   const ScopedFd null;
@@ -91,7 +97,11 @@ std::vector<uint8_t> Payload(VhostUserRequest request, uint8_t which) {
   switch (request) {
     case VhostUserRequest::kSetFeatures:
       return VhostUserPayload(Le64(kVirtioVersion1 | kVhostUserProtocolFeatures |
-                                   ((which & 2) != 0 ? kVirtioPackedRing : 0)));
+                                   ((which & 2) != 0 ? kVirtioPackedRing : 0) |
+                                   ((which & 4) != 0 ? kVhostUserLogAll : 0)));
+    case VhostUserRequest::kSetLogBase:
+      return VhostUserPayload(VhostUserLog{.mmap_size = uint64_t{which} + 1,
+                                           .mmap_offset = (which & 4) != 0 ? uint64_t{4096} : 0});
     case VhostUserRequest::kSetProtocolFeatures:
       return VhostUserPayload(Le64(VhostUserBackend::kProtocolFeatures | kVhostUserInflightShmfd));
     case VhostUserRequest::kGetInflightFd:
@@ -123,11 +133,11 @@ std::vector<uint8_t> Payload(VhostUserRequest request, uint8_t which) {
     case VhostUserRequest::kSetVringAddr: {
       const uint64_t at = kUser + kRing + ring * 3 * kRing;
       return VhostUserPayload(VhostUserVringAddress{.index = ring,
-                                                    .flags = 0u,
+                                                    .flags = uint32_t{which} >> 2,
                                                     .descriptors = at,
                                                     .used = at + 2 * kRing,
                                                     .available = at + kRing,
-                                                    .log = uint64_t{0}});
+                                                    .log = (which & 2) != 0 ? 2 * kRing : ~0u});
     }
     case VhostUserRequest::kSetVringKick:
     case VhostUserRequest::kSetVringCall:
@@ -155,6 +165,8 @@ int DescriptorFor(VhostUserRequest request, uint8_t which) {
     case VhostUserRequest::kSetDeviceStateFd:
     case VhostUserRequest::kSetInflightFd:
       return Host().file.get();
+    case VhostUserRequest::kSetLogBase:
+      return Host().log.get();
     case VhostUserRequest::kSetVringKick:
       return Host().kick.fd();
     default:
@@ -166,6 +178,8 @@ size_t DescriptorsOf(VhostUserRequest request) {
   switch (request) {
     case VhostUserRequest::kSetMemTable:
     case VhostUserRequest::kAddMemReg:
+    case VhostUserRequest::kSetLogBase:
+    case VhostUserRequest::kSetLogFd:
     case VhostUserRequest::kSetVringKick:
     case VhostUserRequest::kSetVringCall:
     case VhostUserRequest::kSetVringErr:
@@ -190,7 +204,9 @@ const std::vector<uint32_t>& FirstRequests() {
   static const auto& requests = *new std::vector<uint32_t>([] {
     std::vector<uint32_t> first;
     for (const VhostUserRow& row : VhostUserFrontendTable()) {
-      if (row.protocol_feature != kVhostUserInflightShmfd) first.push_back(row.request);
+      const bool is_log = row.request == static_cast<uint32_t>(VhostUserRequest::kSetLogBase) ||
+                          row.request == static_cast<uint32_t>(VhostUserRequest::kSetLogFd);
+      if (row.protocol_feature != kVhostUserInflightShmfd && !is_log) first.push_back(row.request);
     }
     CHECK(first.size() == kFirstRequests);
     return first;
@@ -207,6 +223,7 @@ class Attack {
             device_, peer_.TakeOther(), loop_, [](const absl::Status&) {},
             VhostUserBackend::Options{.takes_over = true}) {
     Host().Grow();
+    Host().GrowLog();
     memory_ = GuestMemory::MapFiles({{{.start = GuestAddress{0},
                                        .size = kMemory,
                                        .file_offset = 0,
@@ -229,13 +246,24 @@ class Attack {
 
  private:
   void Step() {
-    const uint8_t what = input_.U8() % 32;
+    const uint8_t what = input_.U8() % 35;
     if (what < kFirstRequests) return SendRequest(FirstRequests()[what]);
     switch (what) {
       case 30:
         return SendRequest(static_cast<uint32_t>(VhostUserRequest::kGetInflightFd));
       case 31:
         return SendRequest(static_cast<uint32_t>(VhostUserRequest::kSetInflightFd));
+      case 32:
+        return SendRequest(static_cast<uint32_t>(VhostUserRequest::kSetLogBase));
+      case 33:
+        return SendRequest(static_cast<uint32_t>(VhostUserRequest::kSetLogFd));
+      case 34:
+        if ((log_cut_ = !log_cut_)) {
+          CHECK(ftruncate(Host().log.get(), 0) == 0);
+        } else {
+          Host().GrowLog();
+        }
+        return;
       case 25:
         peer_.SendBytes(Bytes(input_));
         return;
@@ -287,6 +315,7 @@ class Attack {
   GuestMemory memory_;
   ScopedFd inflight_;
   bool cut_ = false;
+  bool log_cut_ = false;
 };
 
 }  // namespace

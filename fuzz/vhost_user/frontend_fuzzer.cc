@@ -99,7 +99,8 @@ class BackEnd final : public VhostUserWaiter {
   std::vector<uint8_t> GoodReply() {
     switch (static_cast<VhostUserRequest>(last_->request)) {
       case VhostUserRequest::kGetFeatures:
-        return VhostUserPayload(Le64(kVirtioVersion1 | kVhostUserProtocolFeatures));
+        return VhostUserPayload(
+            Le64(kVirtioVersion1 | kVhostUserProtocolFeatures | kVhostUserLogAll));
       case VhostUserRequest::kGetProtocolFeatures:
         return VhostUserPayload(Le64(~uint64_t{0}));
       case VhostUserRequest::kGetQueueNum:
@@ -166,7 +167,7 @@ class Driver {
 
   void Step(VhostUserFrontend& device) {
     uint8_t bytes[8] = {};
-    const uint8_t what = input_.U8() % 9;
+    const uint8_t what = input_.U8() % 10;
     const uint16_t index = what & 1;
     switch (what) {
       case 0:
@@ -187,10 +188,18 @@ class Driver {
         peer_->Receive().reset();
         loop_.Advance(absl::Seconds(1));
         return;
+      case 9:
+        return Log(device);
       default:
         device.Reset();
         running_[0] = running_[1] = attached_ = false;
     }
+  }
+
+  void Log(VhostUserFrontend& device) {
+    device.TakeDirtyLog().status().IgnoreError();
+    logs_ = !logs_ && device.StartDirtyLog(Host().memory).ok();
+    if (!logs_) device.StopDirtyLog().IgnoreError();
   }
 
   void Start(VhostUserFrontend& device, uint16_t index) {
@@ -213,6 +222,7 @@ class Driver {
   std::unique_ptr<RawVhostUserPeer> peer_ = std::make_unique<RawVhostUserPeer>();
   RecordingInterrupt interrupt_;
   bool attached_ = false;
+  bool logs_ = false;
   bool running_[kQueues] = {};
 };
 

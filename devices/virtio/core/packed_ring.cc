@@ -26,8 +26,10 @@ constexpr uint32_t Event(uint16_t offset, uint16_t flags) { return offset | uint
 
 }  // namespace
 
-absl::StatusOr<PackedRing> PackedRing::Create(const GuestMemory& memory, const QueueLayout& layout,
-                                              uint64_t features, const QueuePosition& position) {
+absl::StatusOr<PackedRing> PackedRing::Create(const GuestMemory& memory,
+                                              const GuestMemory& device_area,
+                                              const QueueLayout& layout, uint64_t features,
+                                              const QueuePosition& position) {
   const uint32_t size = layout.size;
   if (size == 0 || size > kMaxQueueSize) {
     return absl::InvalidArgumentError(
@@ -47,7 +49,7 @@ absl::StatusOr<PackedRing> PackedRing::Create(const GuestMemory& memory, const Q
       GuestWindow::Create(memory, layout.driver, kEventSize, kEventSize);
   if (!driver.ok()) return Annotate(driver.status(), "driver area");
   absl::StatusOr<GuestWindow> device =
-      GuestWindow::Create(memory, layout.device, kEventSize, kEventSize);
+      GuestWindow::Create(device_area, layout.device, kEventSize, kEventSize);
   if (!device.ok()) return Annotate(device.status(), "device area");
   return PackedRing(features, position, *std::move(descriptors), std::move(table),
                     *std::move(driver), *std::move(device));

@@ -40,8 +40,10 @@ class PackedRing {
 
   // InvalidArgument for a size of 0 or above 32768, areas that are not aligned, or a position
   // beyond the end; OutOfRange for areas that are not all guest memory.
-  static absl::StatusOr<PackedRing> Create(const GuestMemory& memory, const QueueLayout& layout,
-                                           uint64_t features, const QueuePosition& position);
+  static absl::StatusOr<PackedRing> Create(const GuestMemory& memory,
+                                           const GuestMemory& device_area,
+                                           const QueueLayout& layout, uint64_t features,
+                                           const QueuePosition& position);
 
   void Track(PackedInflight inflight);
   [[nodiscard]] bool may_resubmit() const { return !resubmit_.empty(); }

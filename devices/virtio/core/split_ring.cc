@@ -17,8 +17,10 @@ constexpr uint32_t EventIndexOfDevice(uint32_t size) { return kSplitRingHeader +
 
 }  // namespace
 
-absl::StatusOr<SplitRing> SplitRing::Create(const GuestMemory& memory, const QueueLayout& layout,
-                                            uint64_t features, const QueuePosition& position) {
+absl::StatusOr<SplitRing> SplitRing::Create(const GuestMemory& memory,
+                                            const GuestMemory& device_area,
+                                            const QueueLayout& layout, uint64_t features,
+                                            const QueuePosition& position) {
   // Virtio 1.2, 2.7: the queue size is always a power of two, at most 32768.
   const uint32_t size = layout.size;
   if (size == 0 || size > kMaxQueueSize || (size & (size - 1)) != 0) {
@@ -32,12 +34,12 @@ absl::StatusOr<SplitRing> SplitRing::Create(const GuestMemory& memory, const Que
       GuestWindow::Create(memory, layout.driver, EventIndexOfDriver(size) + 2, 2);
   if (!driver.ok()) return Annotate(driver.status(), "driver area");
   absl::StatusOr<GuestWindow> device =
-      GuestWindow::Create(memory, layout.device, EventIndexOfDevice(size) + 2, 4);
+      GuestWindow::Create(device_area, layout.device, EventIndexOfDevice(size) + 2, 4);
   if (!device.ok()) return Annotate(device.status(), "device area");
   // Parts of what was just found.
   ASSIGN_OR_RETURN(Available available,
                    Available::Create(memory, layout.driver + kSplitRingHeader, size));
-  ASSIGN_OR_RETURN(Used used, Used::Create(memory, layout.device + kSplitRingHeader, size));
+  ASSIGN_OR_RETURN(Used used, Used::Create(device_area, layout.device + kSplitRingHeader, size));
   return SplitRing(features, position, *std::move(descriptors), std::move(available),
                    *std::move(driver), std::move(used), *std::move(device));
 }

@@ -46,8 +46,9 @@ class SplitRing {
 
   // InvalidArgument for a size that is 0, no power of two or above 32768, or areas that are not
   // aligned; OutOfRange for areas that are not all guest memory.
-  static absl::StatusOr<SplitRing> Create(const GuestMemory& memory, const QueueLayout& layout,
-                                          uint64_t features, const QueuePosition& position);
+  static absl::StatusOr<SplitRing> Create(const GuestMemory& memory, const GuestMemory& device_area,
+                                          const QueueLayout& layout, uint64_t features,
+                                          const QueuePosition& position);
 
   // Chains are tracked from now on, and those that were in flight are taken once more: by Resubmit,
   // before all others. REQUIRES: nothing is in flight, and the ring is at inflight.position().

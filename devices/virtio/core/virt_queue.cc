@@ -10,6 +10,13 @@
 #include "devices/virtio/core/virtio_features.h"
 
 namespace touchstone {
+namespace {
+
+GuestMemory TakeDeviceArea(const GuestMemory& memory, VirtQueue::Config& config) {
+  return std::exchange(config.device_area, std::nullopt).value_or(memory);
+}
+
+}  // namespace
 
 absl::StatusOr<VirtQueue> VirtQueue::Create(const GuestMemory& memory, Config config) {
   const bool packed = (config.features & kVirtioPackedRing) != 0;
@@ -19,12 +26,14 @@ absl::StatusOr<VirtQueue> VirtQueue::Create(const GuestMemory& memory, Config co
   }
   if (packed) {
     ASSIGN_OR_RETURN(PackedRing ring,
-                     PackedRing::Create(memory, config.layout, config.features, config.position));
+                     PackedRing::Create(memory, TakeDeviceArea(memory, config), config.layout,
+                                        config.features, config.position));
     auto* const core = new QueueCore(memory, config.layout.size, std::move(ring));
     return VirtQueue(std::move(config), core);
   }
   ASSIGN_OR_RETURN(SplitRing ring,
-                   SplitRing::Create(memory, config.layout, config.features, config.position));
+                   SplitRing::Create(memory, TakeDeviceArea(memory, config), config.layout,
+                                     config.features, config.position));
   auto* const core = new QueueCore(memory, config.layout.size, std::move(ring));
   return VirtQueue(std::move(config), core);
 }
@@ -38,7 +47,8 @@ absl::StatusOr<VirtQueue> VirtQueue::CreateTrackedSplit(const GuestMemory& memor
   config.inflight.reset();
   config.position = inflight.position();
   ASSIGN_OR_RETURN(SplitRing ring,
-                   SplitRing::Create(memory, config.layout, config.features, config.position));
+                   SplitRing::Create(memory, TakeDeviceArea(memory, config), config.layout,
+                                     config.features, config.position));
   auto* const core = new QueueCore(memory, config.layout.size, std::move(ring));
   core->Track(std::move(inflight));
   return VirtQueue(std::move(config), core);
@@ -58,7 +68,8 @@ absl::StatusOr<VirtQueue> VirtQueue::CreateTrackedPacked(const GuestMemory& memo
   config.inflight.reset();
   config.position = inflight.position();
   ASSIGN_OR_RETURN(PackedRing ring,
-                   PackedRing::Create(memory, config.layout, config.features, config.position));
+                   PackedRing::Create(memory, TakeDeviceArea(memory, config), config.layout,
+                                      config.features, config.position));
   auto* const core = new QueueCore(memory, size, std::move(ring));
   core->Track(std::move(inflight));
   return VirtQueue(std::move(config), core);

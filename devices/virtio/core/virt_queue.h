@@ -52,6 +52,9 @@ class VirtQueue {
     // were popped and never completed are popped again, oldest first, before all others, and the
     // position is found there. Without a value after Create.
     std::optional<GuestWindow> inflight;
+    // The same memory, where writes to the device area leave other marks than all others do
+    // (GuestMemory::WithLog). Without a value after Create.
+    std::optional<GuestMemory> device_area;
   };
 
   // InvalidArgument for a size, an alignment or a position that the kind of ring does not allow;

@@ -59,6 +59,10 @@ class VirtioDevice {
   // vhost-user.)
   [[nodiscard]] virtual absl::Span<const SharedMemory> shared_memory() const { return {}; }
 
+  // Whether all that it writes to guest memory is written through its VirtQueues, so that those who
+  // make them can log it.
+  [[nodiscard]] virtual bool writes_by_queues() const { return true; }
+
   // Accesses to the configuration, of any offset and size. `data` of a read comes filled with 0,
   // which is what the device leaves where it has nothing.
   virtual void ReadConfig(uint32_t offset, absl::Span<uint8_t> data) = 0;

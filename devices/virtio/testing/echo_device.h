@@ -39,7 +39,7 @@ enum class EchoDefect {
   kRestoresAndRefuses,   // A state that it does not.
 };
 
-class EchoDevice final : public QueueDevice {
+class EchoDevice : public QueueDevice {
  public:
   static constexpr uint32_t kDeviceId = 42;
   static constexpr uint64_t kOwnFeature = 1 << 5;  // Changes nothing.

@@ -63,6 +63,7 @@ class VhostDevice : public VirtioDevice {
     return traits_.queue_sizes;
   }
   [[nodiscard]] uint64_t features() const final { return features_; }
+  [[nodiscard]] bool writes_by_queues() const final { return false; }
 
   // Without a configuration, unless overridden.
   void ReadConfig(uint32_t offset, absl::Span<uint8_t> data) override;

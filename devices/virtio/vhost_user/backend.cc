@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
+#include "base/memory/dirty_log.h"
 #include "base/status.h"
 #include "devices/virtio/vhost_user/inflight_region.h"
 #include "devices/virtio/vhost_user/peer_fd.h"
@@ -72,6 +74,8 @@ absl::Status VhostUserBackend::Dispatch(VhostUserMessage message) {
       {VhostUserRequest::kSetOwner, &VhostUserBackend::SetOwner},
       {VhostUserRequest::kResetOwner, &VhostUserBackend::ResetOwner},
       {VhostUserRequest::kSetMemTable, &VhostUserBackend::SetMemTable},
+      {VhostUserRequest::kSetLogBase, &VhostUserBackend::SetLogBase},
+      {VhostUserRequest::kSetLogFd, &VhostUserBackend::SetLogFd},
       {VhostUserRequest::kSetVringNum, &VhostUserBackend::SetVringNum},
       {VhostUserRequest::kSetVringAddr, &VhostUserBackend::SetVringAddr},
       {VhostUserRequest::kSetVringBase, &VhostUserBackend::SetVringBase},
@@ -191,6 +195,23 @@ VhostUserBackend::Answer VhostUserBackend::RemMemReg(VhostUserMessage& message) 
   return std::nullopt;
 }
 
+VhostUserBackend::Answer VhostUserBackend::SetLogBase(VhostUserMessage& message) {
+  const auto log = message.Get<VhostUserLog>();
+  if (message.fds.size() != 1) return absl::InvalidArgumentError("no descriptor");
+  ASSIGN_OR_RETURN(std::shared_ptr<const DirtyLog> mapped,
+                   DirtyLog::Map(message.fds[0].get(), log.mmap_offset, log.mmap_size));
+  const absl::Status status = rings_.SetLog(std::move(mapped));
+  if (!status.ok() && !absl::IsAborted(status)) return status;
+  return Number(status.ok() ? 0 : 1);
+}
+
+VhostUserBackend::Answer VhostUserBackend::SetLogFd(VhostUserMessage& message) {
+  if (message.fds.size() != 1) return absl::InvalidArgumentError("no descriptor");
+  ASSIGN_OR_RETURN(EventFd event, TakeEvent(std::move(message.fds[0])));
+  RETURN_IF_ERROR(rings_.SetLogEvent(std::make_shared<const EventFd>(std::move(event))));
+  return std::nullopt;
+}
+
 VhostUserBackend::Answer VhostUserBackend::SetVringNum(VhostUserMessage& message) {
   RETURN_IF_ERROR(rings_.SetSize(message.Get<VhostUserVringState>()));
   return std::nullopt;
@@ -235,7 +256,10 @@ absl::StatusOr<std::optional<EventFd>> VhostUserBackend::EventOf(VhostUserMessag
     return absl::InvalidArgumentError(absl::StrCat(message.fds.size(), " descriptors"));
   }
   if (none) return std::nullopt;
-  ScopedFd fd = std::move(message.fds[0]);
+  return TakeEvent(std::move(message.fds[0]));
+}
+
+absl::StatusOr<EventFd> VhostUserBackend::TakeEvent(ScopedFd fd) {
   struct stat status;
   if (fstat(fd.get(), &status) != 0) return ErrnoStatus(errno, "fstat");
   // An eventfd has no type; a pipe could raise SIGPIPE, a file is always ready.

@@ -5,8 +5,9 @@
 //                            [&](const absl::Status& why) { loop.Stop(); });
 //   loop.Run();
 //
-// Offered, each because all of it works: MQ, REPLY_ACK, BACKEND_REQ, CONFIG, RESET_DEVICE,
-// CONFIGURE_MEM_SLOTS, DEVICE_STATE. Chains in flight when a ring stops are completed first.
+// Offered, each because all of it works: MQ, LOG_SHMFD, REPLY_ACK, BACKEND_REQ, CONFIG,
+// RESET_DEVICE, CONFIGURE_MEM_SLOTS, DEVICE_STATE. Chains in flight when a ring stops are completed
+// first.
 //
 // With Options.takes_over also INFLIGHT_SHMFD: when this process dies, another one goes on where it
 // was, and answers again what it may have worked on already. That is right for a device whose
@@ -53,9 +54,10 @@ class VhostUserBackend {
   // closed. May destroy the back end.
   using Closed = absl::AnyInvocable<void(const absl::Status& why)>;
 
-  static constexpr uint64_t kProtocolFeatures =
-      kVhostUserMq | kVhostUserReplyAck | kVhostUserBackendReq | kVhostUserConfigSpace |
-      kVhostUserResetDevice | kVhostUserConfigureMemSlots | kVhostUserDeviceState;
+  static constexpr uint64_t kProtocolFeatures = kVhostUserMq | kVhostUserLogShmfd |
+                                                kVhostUserReplyAck | kVhostUserBackendReq |
+                                                kVhostUserConfigSpace | kVhostUserResetDevice |
+                                                kVhostUserConfigureMemSlots | kVhostUserDeviceState;
 
   struct Options {
     bool takes_over = false;
@@ -95,6 +97,8 @@ class VhostUserBackend {
   Answer SetOwner(VhostUserMessage& message);
   Answer ResetOwner(VhostUserMessage& message);
   Answer SetMemTable(VhostUserMessage& message);
+  Answer SetLogBase(VhostUserMessage& message);
+  Answer SetLogFd(VhostUserMessage& message);
   Answer SetVringNum(VhostUserMessage& message);
   Answer SetVringAddr(VhostUserMessage& message);
   Answer SetVringBase(VhostUserMessage& message);
@@ -122,6 +126,8 @@ class VhostUserBackend {
   absl::StatusOr<uint16_t> RingOf(const VhostUserMessage& message) const;
   // The descriptor of such a message; nothing where its flag says that there is none.
   static absl::StatusOr<std::optional<EventFd>> EventOf(VhostUserMessage& message);
+  // A descriptor that is to be signalled, or waited for.
+  static absl::StatusOr<EventFd> TakeEvent(ScopedFd fd);
 
   VirtioDevice& device_;
   EventLoop& loop_;

@@ -16,6 +16,15 @@ namespace {
 // whatever the back end says.
 constexpr uint64_t kQueueFeatures = kVirtioIndirectDescriptors;
 
+bool SamePlace(const VhostUserVringAddress& a, const VhostUserVringAddress& b) {
+  return a.descriptors.get() == b.descriptors && a.used.get() == b.used &&
+         a.available.get() == b.available;
+}
+
+bool SameLogging(const VhostUserVringAddress& a, const VhostUserVringAddress& b) {
+  return a.flags.get() == b.flags && a.log.get() == b.log;
+}
+
 absl::Status Failed(const absl::Status& status) {
   if (status.ok()) return status;
   return absl::AbortedError(status.message());
@@ -34,7 +43,8 @@ VhostUserBackendRings::VhostUserBackendRings(VirtioDevice& device,
 VhostUserBackendRings::~VhostUserBackendRings() { Reset(); }
 
 uint64_t VhostUserBackendRings::features() const {
-  return device_.features() | kQueueFeatures | kVhostUserProtocolFeatures;
+  return device_.features() | kQueueFeatures | kVhostUserProtocolFeatures |
+         (device_.writes_by_queues() ? kVhostUserLogAll : 0);
 }
 
 bool VhostUserBackendRings::packed() const { return (features_ & kVirtioPackedRing) != 0; }
@@ -64,6 +74,10 @@ absl::Status VhostUserBackendRings::SetFeatures(uint64_t features) {
         absl::StrCat("features that were not offered: ", absl::Hex(features & ~this->features())));
   }
   if (features == features_) return absl::OkStatus();
+  if ((features ^ features_) == kVhostUserLogAll) {
+    features_ = features;
+    return log_ != nullptr ? Restart() : absl::OkStatus();
+  }
   if (any_running()) return absl::FailedPreconditionError("a ring runs");
   // An idle device keeps what was restored into it.
   if (attached_) device_.Reset();
@@ -76,6 +90,16 @@ absl::Status VhostUserBackendRings::MemoryChanged() {
   if (!attached_) return absl::OkStatus();
   stale_ = true;
   return any_running() ? AttachAnew() : absl::OkStatus();
+}
+
+absl::Status VhostUserBackendRings::SetLog(std::shared_ptr<const DirtyLog> log) {
+  log_ = std::move(log);
+  return logging() ? Restart() : absl::OkStatus();
+}
+
+absl::Status VhostUserBackendRings::SetLogEvent(std::shared_ptr<const EventFd> event) {
+  log_event_ = std::move(event);
+  return logging() ? Restart() : absl::OkStatus();
 }
 
 absl::Status VhostUserBackendRings::SetInflight(VhostUserInflightRegion region) {
@@ -96,12 +120,19 @@ absl::Status VhostUserBackendRings::SetSize(const VhostUserVringState& state) {
 }
 
 absl::Status VhostUserBackendRings::SetAddress(const VhostUserVringAddress& address) {
-  RETURN_IF_ERROR(CheckStopped(address.index));
-  if (address.flags != 0) {
-    return absl::InvalidArgumentError("dirty logging was not negotiated");
+  RETURN_IF_ERROR(CheckIndex(address.index));
+  const auto index = static_cast<uint16_t>(address.index);
+  Ring& ring = rings_[index];
+  if ((address.flags & ~kVhostUserVringLog) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("unknown flags ", address.flags.get()));
   }
-  rings_[address.index].address = address;
-  return Update(static_cast<uint16_t>(address.index));
+  if (!ring.running || !SamePlace(*ring.address, address)) {
+    RETURN_IF_ERROR(CheckStopped(index));
+  } else if (logging() && !SameLogging(*ring.address, address)) {
+    RETURN_IF_ERROR(Stop(index));
+  }
+  ring.address = address;
+  return Update(index);
 }
 
 absl::Status VhostUserBackendRings::SetBase(const VhostUserVringState& state) {
@@ -167,13 +198,14 @@ absl::Status VhostUserBackendRings::Start(uint16_t index) {
   Ring& ring = rings_[index];
   ASSIGN_OR_RETURN(const QueueLayout layout, LayoutOf(ring));
   VirtQueue::Config config = {.layout = layout,
-                              .features = features_ & ~kVhostUserProtocolFeatures,
+                              .features = features_ & ~kVhostUserOwnFeatures,
                               .position = PositionOfVhostUserBase(ring.base, packed()),
                               .kick = ring.kick};
   if (inflight_.has_value()) {
     ASSIGN_OR_RETURN(config.inflight, inflight_->Window(index, packed()));
   }
-  ASSIGN_OR_RETURN(VirtQueue queue, VirtQueue::Create(table_.memory(), std::move(config)));
+  if (logging()) config.device_area = LoggedDeviceArea(ring, layout.device);
+  ASSIGN_OR_RETURN(VirtQueue queue, VirtQueue::Create(LoggedMemory(), std::move(config)));
   RETURN_IF_ERROR(device_.StartQueue(index, std::move(queue)));
   ring.running = true;
   // Those who were here before may have returned chains, and died before they said so.
@@ -214,6 +246,30 @@ absl::Status VhostUserBackendRings::AttachAnew() {
   RETURN_IF_ERROR(Failed(device_.Restore(*state)));
   for (const uint16_t index : running) RETURN_IF_ERROR(Update(index));
   return Attach();
+}
+
+absl::Status VhostUserBackendRings::Restart() {
+  for (size_t i = 0; i < rings_.size(); ++i) {
+    const auto index = static_cast<uint16_t>(i);
+    if (!rings_[index].running) continue;
+    RETURN_IF_ERROR(Stop(index));
+    RETURN_IF_ERROR(Update(index));
+  }
+  return absl::OkStatus();
+}
+
+GuestMemory VhostUserBackendRings::LoggedMemory() const {
+  if (!logging()) return table_.memory();
+  return table_.memory().WithLog({.log = log_, .changed = log_event_});
+}
+
+// vhost-user, "Migration": writes to the used ring are logged when its flag says so, and as if its
+// first byte were at the address that is said with it.
+GuestMemory VhostUserBackendRings::LoggedDeviceArea(const Ring& ring, GuestAddress at) const {
+  const uint64_t log = ring.address->log;
+  const bool inside = log / kGuestPageSize < log_->pages();
+  if ((ring.address->flags & kVhostUserVringLog) == 0 || !inside) return table_.memory();
+  return table_.memory().WithLog({.log = log_, .changed = log_event_, .shift = log - Raw(at)});
 }
 
 absl::StatusOr<QueueLayout> VhostUserBackendRings::LayoutOf(const Ring& ring) const {

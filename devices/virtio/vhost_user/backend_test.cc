@@ -16,6 +16,7 @@
 #include "devices/virtio/testing/driver_queue.h"
 #include "devices/virtio/testing/echo_device.h"
 #include "devices/virtio/testing/guest_driver.h"
+#include "devices/virtio/vhost_user/backend_testing.h"
 #include "devices/virtio/vhost_user/raw_peer.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -27,10 +28,7 @@ using testing::HasSubstr;
 
 using Request = VhostUserRequest;
 
-constexpr uint64_t kFeatures = kVirtioVersion1 | kVhostUserProtocolFeatures;
 constexpr uint64_t kUser = 0x7F00'0000'0000;
-constexpr uint32_t kRingSize = 16;
-constexpr uint64_t kGuestStart = 0x100000;  // Of GuestDriver::MemoryFor.
 
 Le64 Number(uint64_t value) { return value; }
 
@@ -38,111 +36,9 @@ VhostUserVringState State(uint32_t index, uint32_t number) {
   return {.index = index, .num = number};
 }
 
-// A front end that says what it likes, and an echo device.
-class VhostUserBackendTest : public testing::Test {
- protected:
-  VhostUserBackendTest()
-      : memory_(GuestDriver::MemoryFor(2, GuestDriver::kQueueMemory, GuestMemory::Backing::kMemfd)),
-        device_(loop_),
-        backend_(std::make_unique<VhostUserBackend>(
-            device_, peer_.TakeOther(), loop_, [this](const absl::Status& why) { why_ = why; },
-            VhostUserBackend::Options{.takes_over = true})) {}
-
-  std::optional<VhostUserMessage> Reply() {
-    loop_.RunReady();
-    return peer_.Receive();
-  }
-  uint64_t Ask(Request request) {
-    peer_.Send(request);
-    return Reply().value().Get<Le64>();
-  }
-  // Sends with NEED_REPLY; 0 for success.
-  template <typename T>
-  uint64_t Tell(Request request, const T& payload, absl::Span<const int> fds = {}) {
-    peer_.SendMessage(static_cast<uint32_t>(request), kVhostUserVersion | kVhostUserNeedReply,
-                      VhostUserPayload(payload), fds);
-    return Reply().value().Get<Le64>();
-  }
-  // The back end has ended the connection because of the last message. Else an empty text.
-  std::string Error() {
-    loop_.RunReady();
-    return why_.has_value() ? std::string(why_->message()) : "";
-  }
-
-  struct Table {
-    VhostUserMemoryHeader header;
-    VhostUserMemoryRegion region;
-  };
-  Table MemoryTable() {
-    const GuestMemory::Region& region = memory_.regions()[0];
-    return {{.regions = 1u, .padding = 0u},
-            {.guest_address = Raw(region.start),
-             .size = region.size,
-             .user_address = kUser,
-             .mmap_offset = region.file_offset}};
-  }
-  void SetMemory() { peer_.Send(Request::kSetMemTable, MemoryTable(), {memory_.regions()[0].fd}); }
-  void Negotiate(uint64_t features = kFeatures) {
-    peer_.Send(Request::kSetOwner);
-    peer_.Send(Request::kSetProtocolFeatures,
-               Number(VhostUserBackend::kProtocolFeatures | kVhostUserInflightShmfd));
-    peer_.Send(Request::kSetFeatures, Number(features));
-    SetMemory();
-  }
-  void SetUpRing(uint32_t index, uint64_t features = kFeatures, uint32_t base = 0) {
-    if (driver_ == nullptr) {
-      driver_ = std::make_unique<DriverQueue>(
-          memory_, GuestMemory::RegionSpec{GuestAddress{kGuestStart}, GuestDriver::kQueueMemory},
-          kRingSize, features & ~kVhostUserProtocolFeatures);
-    }
-    const QueueLayout& layout = driver_->layout();
-    const auto user = [](GuestAddress address) { return Raw(address) - kGuestStart + kUser; };
-    peer_.Send(Request::kSetVringNum, State(index, kRingSize));
-    peer_.Send(Request::kSetVringBase, State(index, base));
-    peer_.Send(Request::kSetVringAddr,
-               VhostUserVringAddress{.index = index,
-                                     .flags = 0u,
-                                     .descriptors = user(layout.descriptors),
-                                     .used = user(layout.device),
-                                     .available = user(layout.driver),
-                                     .log = uint64_t{0}});
-    peer_.Send(Request::kSetVringCall, Number(index), {call_.fd()});
-    peer_.Send(Request::kSetVringErr, Number(index), {error_.fd()});
-    peer_.Send(Request::kSetVringKick, Number(index), {kick_.fd()});
-  }
-  void Start(uint64_t features = kFeatures) {
-    Negotiate(features);
-    SetUpRing(0, features);
-    peer_.Send(Request::kSetVringEnable, State(0, 1));
-    loop_.RunReady();
-  }
-  // Whether a request comes back.
-  bool Works() {
-    driver_->Chain().Readable({0x5A, 1}).Writable(2).Send();
-    kick_.Signal();
-    loop_.RunReady();
-    const std::optional<DriverQueue::Used> used = driver_->PollUsed();
-    return used.has_value() && used->data == std::vector<uint8_t>{0x5A, 1};
-  }
-  uint32_t StopRing() {
-    peer_.Send(Request::kGetVringBase, State(0, 0));
-    return Reply().value().Get<VhostUserVringState>().num;
-  }
-
-  ManualLoop loop_;
-  RawVhostUserPeer peer_;
-  GuestMemory memory_;
-  const EventFd kick_ = EventFd::Create().value();
-  const EventFd call_ = EventFd::Create().value();
-  const EventFd error_ = EventFd::Create().value();
-  std::unique_ptr<DriverQueue> driver_;
-  std::optional<absl::Status> why_;
-  EchoDevice device_;
-  std::unique_ptr<VhostUserBackend> backend_;
-};
-
 TEST_F(VhostUserBackendTest, OffersWhatTheDeviceHas) {
-  EXPECT_EQ(Ask(Request::kGetFeatures), device_.features() | kVhostUserProtocolFeatures);
+  EXPECT_EQ(Ask(Request::kGetFeatures),
+            device_.features() | kVhostUserProtocolFeatures | kVhostUserLogAll);
   EXPECT_EQ(Ask(Request::kGetProtocolFeatures),
             VhostUserBackend::kProtocolFeatures | kVhostUserInflightShmfd);
   EXPECT_EQ(Ask(Request::kGetQueueNum), 2u);
@@ -519,6 +415,10 @@ std::vector<uint8_t> Address(uint32_t index, uint32_t flags) {
                                                 .log = uint64_t{0}});
 }
 
+VhostUserLog Log(uint64_t size, uint64_t offset) {
+  return {.mmap_size = size, .mmap_offset = offset};
+}
+
 VhostUserInflight Inflight(uint64_t size, uint16_t queues, uint16_t queue_size) {
   return {
       .mmap_size = size, .mmap_offset = uint64_t{0}, .queues = queues, .queue_size = queue_size};
@@ -553,8 +453,12 @@ INSTANTIATE_TEST_SUITE_P(
         Probe{"NumTooLarge", Request::kSetVringNum, Bytes(State(1, 65)), 0, "a size of 65"},
         Probe{"NumWhileRunning", Request::kSetVringNum, Bytes(State(0, 8)), 0, "ring 0 runs"},
         Probe{"AddrIndex", Request::kSetVringAddr, Address(9999, 0), 0, "no ring 9999"},
-        Probe{"AddrLog", Request::kSetVringAddr, Address(1, kVhostUserVringLog), 0, "logging"},
+        Probe{"AddrFlags", Request::kSetVringAddr, Address(1, 2), 0, "unknown flags 2"},
         Probe{"AddrWhileRunning", Request::kSetVringAddr, Address(0, 0), 0, "ring 0 runs"},
+        Probe{"LogWithoutFd", Request::kSetLogBase, Bytes(Log(4096, 0)), 0, "no descriptor"},
+        Probe{"LogOfEvent", Request::kSetLogBase, Bytes(Log(4096, 0)), 1, "not in a regular file"},
+        Probe{"LogEventWithoutFd", Request::kSetLogFd, {}, 0, "no descriptor"},
+        Probe{"LogEventTwice", Request::kSetLogFd, {}, 2, "2 descriptors"},
         Probe{"BaseIndex", Request::kSetVringBase, Bytes(State(2, 0)), 0, "no ring 2"},
         Probe{"BaseWhileRunning", Request::kSetVringBase, Bytes(State(0, 0)), 0, "ring 0 runs"},
         Probe{"GetBaseIndex", Request::kGetVringBase, Bytes(State(5000, 0)), 0, "no ring 5000"},

@@ -1,11 +1,6 @@
 #include "devices/virtio/vhost_user/frontend.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <utility>
 
@@ -14,9 +9,9 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "devices/virtio/core/virtio_features.h"
-#include "devices/virtio/vhost_user/peer_fd.h"
+#include "devices/virtio/vhost_user/frontend_state.h"
+#include "devices/virtio/vhost_user/memory_message.h"
 #include "devices/virtio/vhost_user/ring_base.h"
-#include "devices/virtio/vhost_user/state_transfer.h"
 
 namespace touchstone {
 namespace {
@@ -27,17 +22,12 @@ constexpr uint64_t kOfferable = Mask<uint64_t>(23, 0) | Mask<uint64_t>(63, 50) |
                                 kVirtioIndirectDescriptors | kVirtioEventIndex | kVirtioVersion1 |
                                 kVirtioPackedRing;
 
-constexpr uint64_t kWantedProtocolFeatures =
-    kVhostUserMq | kVhostUserReplyAck | kVhostUserBackendReq | kVhostUserConfigSpace |
-    kVhostUserResetDevice | kVhostUserConfigureMemSlots | kVhostUserDeviceState;
-
-// Where guest address 0 is among the user addresses that the back end is told: anywhere will do, as
-// long as no ring is at 0.
-constexpr uint64_t kUserBase = uint64_t{1} << 46;
+constexpr uint64_t kWantedProtocolFeatures = kVhostUserMq | kVhostUserLogShmfd |
+                                             kVhostUserReplyAck | kVhostUserBackendReq |
+                                             kVhostUserConfigSpace | kVhostUserResetDevice |
+                                             kVhostUserConfigureMemSlots | kVhostUserDeviceState;
 
 constexpr uint64_t kMaxQueues = kVhostUserQueueMask + 1;
-
-uint64_t UserAddress(GuestAddress address) { return kUserBase + Raw(address); }
 
 std::vector<uint8_t> State(uint16_t index, uint32_t number) {
   return VhostUserPayload(VhostUserVringState{.index = uint32_t{index}, .num = number});
@@ -45,6 +35,10 @@ std::vector<uint8_t> State(uint16_t index, uint32_t number) {
 
 absl::Status NoBackend() {
   return absl::FailedPreconditionError("the vhost-user back end is lost");
+}
+
+absl::Status NoState() {
+  return absl::UnimplementedError("the vhost-user back end cannot transfer its state");
 }
 
 absl::Status CheckShareable(const GuestMemory& memory) {
@@ -84,8 +78,7 @@ VhostUserFrontend::VhostUserFrontend(EventLoop& loop, Options options)
       connect_(std::move(options.connect)),
       waiter_(std::move(options.waiter)),
       queue_sizes_(std::move(options.queue_sizes)),
-      written_(config_size_),
-      is_written_(config_size_) {}
+      config_(config_size_) {}
 
 VhostUserFrontend::~VhostUserFrontend() = default;
 
@@ -107,13 +100,13 @@ absl::Status VhostUserFrontend::Negotiate() {
   ASSIGN_OR_RETURN(const uint64_t features, channel_->AskNumber(VhostUserRequest::kGetFeatures));
   if (!connected_before_) {
     features_ = features & kOfferable & ~hidden_features_;
-    has_protocol_features_ = (features & kVhostUserProtocolFeatures) != 0;
+    own_features_ = features & kVhostUserOwnFeatures;
   }
-  const uint64_t needed = features_ | (has_protocol_features_ ? kVhostUserProtocolFeatures : 0);
+  const uint64_t needed = features_ | own_features_;
   if ((needed & ~features) != 0) {
     return absl::FailedPreconditionError("vhost-user GET_FEATURES: less than before");
   }
-  if (has_protocol_features_) {
+  if (has_protocol_features()) {
     ASSIGN_OR_RETURN(const uint64_t offered,
                      channel_->AskNumber(VhostUserRequest::kGetProtocolFeatures));
     if (!connected_before_) {
@@ -154,37 +147,20 @@ absl::Status VhostUserFrontend::OpenBackendChannel() {
   return absl::OkStatus();
 }
 
-bool VhostUserFrontend::FetchConfig() {
-  if (lost_) return !config_.empty();
-  // From the start on: there are back ends that overlook the offset.
-  const VhostUserConfigHeader header = {.offset = 0u, .size = config_size_, .flags = 0u};
-  std::vector<uint8_t> payload = VhostUserPayload(header);
-  payload.resize(sizeof(header) + config_size_);
-  const absl::StatusOr<VhostUserMessage> reply =
-      channel_->Ask(VhostUserRequest::kGetConfig, payload);
-  if (!reply.ok()) {
-    Lose(reply.status());
-    return !config_.empty();
-  }
-  // vhost-user, GET_CONFIG: as long as the request, or empty for an error.
-  if (reply->payload.size() != payload.size()) {
-    LOG(kWarning, "vhost-user", "device %d: no configuration from the back end", device_id_);
-    return false;
-  }
-  config_.assign(reply->payload.begin() + sizeof(header), reply->payload.end());
-  return true;
-}
-
 void VhostUserFrontend::ReadConfig(uint32_t offset, absl::Span<uint8_t> data) {
   if (offset >= config_size_) return;
-  const size_t size = std::min<size_t>(data.size(), config_size_ - offset);
+  data = data.first(std::min<size_t>(data.size(), config_size_ - offset));
   if (!own_config_.empty()) {
-    memcpy(data.data(), own_config_.data() + offset, size);
+    memcpy(data.data(), own_config_.data() + offset, data.size());
     return;
   }
   if (!has(kVhostUserConfigSpace)) return;
   MutexLock lock(mutex_);
-  if (FetchConfig()) memcpy(data.data(), config_.data() + offset, size);
+  const absl::Status status = lost_ ? absl::OkStatus() : Lost(config_.Fetch(*channel_));
+  if (absl::IsAborted(status)) {
+    LOG(kWarning, "vhost-user", "device %d: %s", device_id_, std::string(status.message()));
+  }
+  config_.Read(offset, data);
 }
 
 void VhostUserFrontend::WriteConfig(uint32_t offset, absl::Span<const uint8_t> data) {
@@ -192,16 +168,8 @@ void VhostUserFrontend::WriteConfig(uint32_t offset, absl::Span<const uint8_t> d
   if (offset >= config_size_ || data.empty() || !writable) return;
   data = data.first(std::min<size_t>(data.size(), config_size_ - offset));
   MutexLock lock(mutex_);
-  memcpy(written_.data() + offset, data.data(), data.size());
-  std::fill_n(is_written_.begin() + offset, data.size(), true);
-  if (!lost_) Lost(TellConfig(offset, data)).IgnoreError();
-}
-
-absl::Status VhostUserFrontend::TellConfig(uint32_t offset, absl::Span<const uint8_t> data) {
-  std::vector<uint8_t> payload = VhostUserPayload(VhostUserConfigHeader{
-      .offset = offset, .size = static_cast<uint32_t>(data.size()), .flags = 0u});
-  payload.insert(payload.end(), data.begin(), data.end());
-  return channel_->Tell(VhostUserRequest::kSetConfig, payload);
+  config_.Note(offset, data);
+  if (!lost_) Lost(VhostUserConfigCopy::Write(*channel_, offset, data)).IgnoreError();
 }
 
 absl::Status VhostUserFrontend::Attach(Driver driver) {
@@ -224,11 +192,64 @@ absl::Status VhostUserFrontend::Attach(Driver driver) {
 }
 
 absl::Status VhostUserFrontend::TellDriver() {
-  const uint64_t features =
-      driver_.features | (has_protocol_features_ ? kVhostUserProtocolFeatures : 0);
-  RETURN_IF_ERROR(channel_->Tell(VhostUserRequest::kSetFeatures, VhostUserPayload(Le64(features))));
+  RETURN_IF_ERROR(TellFeatures());
   RETURN_IF_ERROR(TellInflight());
-  return TellMemory();
+  RETURN_IF_ERROR(TellMemory());
+  return log_ == nullptr ? absl::OkStatus() : TellLog();
+}
+
+absl::Status VhostUserFrontend::TellFeatures() {
+  const uint64_t unused = log_ == nullptr ? kVhostUserLogAll : 0;
+  return channel_->Tell(VhostUserRequest::kSetFeatures,
+                        VhostUserPayload(Le64(driver_.features | (own_features_ & ~unused))));
+}
+
+// The reply says nothing.
+absl::Status VhostUserFrontend::TellLog() {
+  return channel_
+      ->Ask(VhostUserRequest::kSetLogBase, VhostUserPayload(log_->description()), {log_->fd()})
+      .status();
+}
+
+absl::Status VhostUserFrontend::TellWhatIsLogged() {
+  RETURN_IF_ERROR(TellFeatures());
+  const auto queues = static_cast<uint16_t>(running_.size());
+  for (uint16_t index = 0; index < queues; ++index) {
+    if (!running_[index].queue.has_value()) continue;
+    RETURN_IF_ERROR(channel_->Tell(VhostUserRequest::kSetVringAddr, RingAddress(index)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VhostUserFrontend::StartDirtyLog(const GuestMemory& memory) {
+  MutexLock lock(mutex_);
+  if (!has(kVhostUserLogShmfd) || (own_features_ & kVhostUserLogAll) == 0) {
+    return absl::UnimplementedError("the vhost-user back end cannot log what it writes");
+  }
+  CHECK(log_ == nullptr);
+  ASSIGN_OR_RETURN(log_, VhostUserFrontendLog::Create(memory));
+  if (!attached_) return absl::OkStatus();
+  // vhost-user, "Migration": the log, the feature, and the flag of each ring.
+  absl::Status status = lost_ ? NoBackend() : TellLog();
+  if (status.ok()) status = TellWhatIsLogged();
+  status = Lost(std::move(status));
+  // The next back end is told.
+  if (lost_ && connect_ != nullptr) return absl::OkStatus();
+  if (!status.ok()) log_ = nullptr;
+  return status;
+}
+
+absl::StatusOr<std::vector<uint64_t>> VhostUserFrontend::TakeDirtyLog() {
+  MutexLock lock(mutex_);
+  if (log_ == nullptr) return absl::FailedPreconditionError("no log of dirty pages was started");
+  return log_->Take();
+}
+
+absl::Status VhostUserFrontend::StopDirtyLog() {
+  MutexLock lock(mutex_);
+  if (log_ == nullptr) return absl::FailedPreconditionError("no log of dirty pages was started");
+  log_ = nullptr;
+  return attached_ && !lost_ ? Later(TellWhatIsLogged()) : absl::OkStatus();
 }
 
 // vhost-user, "Inflight I/O tracking": the back end makes the memory, and each one is given it.
@@ -253,20 +274,8 @@ absl::Status VhostUserFrontend::TellInflight() {
 }
 
 absl::Status VhostUserFrontend::TellMemory() {
-  const absl::Span<const GuestMemory::Region> regions = driver_.memory.regions();
-  std::vector<uint8_t> payload = VhostUserPayload(
-      VhostUserMemoryHeader{.regions = static_cast<uint32_t>(regions.size()), .padding = 0u});
-  std::vector<int> fds;
-  for (const GuestMemory::Region& region : regions) {
-    const std::vector<uint8_t> entry =
-        VhostUserPayload(VhostUserMemoryRegion{.guest_address = Raw(region.start),
-                                               .size = region.size,
-                                               .user_address = UserAddress(region.start),
-                                               .mmap_offset = region.file_offset});
-    payload.insert(payload.end(), entry.begin(), entry.end());
-    fds.push_back(region.fd);
-  }
-  return channel_->Tell(VhostUserRequest::kSetMemTable, payload, fds);
+  const VhostUserMemoryMessage message = VhostUserMemoryOf(driver_.memory);
+  return channel_->Tell(VhostUserRequest::kSetMemTable, message.payload, message.fds);
 }
 
 absl::Status VhostUserFrontend::StartQueue(uint16_t index, VirtQueue queue) {
@@ -302,21 +311,19 @@ absl::Status VhostUserFrontend::TellRing(uint16_t index) {
   RETURN_IF_ERROR(channel_->Send(VhostUserRequest::kSetVringNum, State(index, config.layout.size)));
   RETURN_IF_ERROR(channel_->Send(VhostUserRequest::kSetVringBase,
                                  State(index, VhostUserBaseOf(config.position, packed))));
-  RETURN_IF_ERROR(channel_->Send(
-      VhostUserRequest::kSetVringAddr,
-      VhostUserPayload(VhostUserVringAddress{.index = uint32_t{index},
-                                             .flags = 0u,
-                                             .descriptors = UserAddress(config.layout.descriptors),
-                                             .used = UserAddress(config.layout.device),
-                                             .available = UserAddress(config.layout.driver),
-                                             .log = uint64_t{0}})));
+  RETURN_IF_ERROR(channel_->Send(VhostUserRequest::kSetVringAddr, RingAddress(index)));
   driver_.interrupt->WatchTrigger(
       index, [this, index](const EventFd* trigger) { SetCall(index, trigger); });
   RETURN_IF_ERROR(SetEvent(index, VhostUserRequest::kSetVringErr, *running.error));
   RETURN_IF_ERROR(SetEvent(index, VhostUserRequest::kSetVringKick, *running.queue->kick()));
   // The last is acknowledged, for all of them.
-  if (!has_protocol_features_) return absl::OkStatus();
+  if (!has_protocol_features()) return absl::OkStatus();
   return channel_->Tell(VhostUserRequest::kSetVringEnable, State(index, 1));
+}
+
+std::vector<uint8_t> VhostUserFrontend::RingAddress(uint16_t index) const {
+  return VhostUserPayload(
+      VhostUserAddressOf(index, running_[index].queue->config().layout, log_ != nullptr));
 }
 
 void VhostUserFrontend::SetCall(uint16_t index, const EventFd* trigger) {
@@ -348,7 +355,7 @@ absl::StatusOr<QueuePosition> VhostUserFrontend::FetchPosition(uint16_t index) {
   if (lost_ || stale_) return NoBackend();
   driver_.interrupt->WatchTrigger(index, {});
   absl::Status status;
-  if (has_protocol_features_) {
+  if (has_protocol_features()) {
     status = channel_->Send(VhostUserRequest::kSetVringEnable, State(index, 0));
   }
   absl::StatusOr<VhostUserMessage> base =
@@ -392,7 +399,7 @@ void VhostUserFrontend::Reset() {
     stale_ = false;
     tracks_ = false;
   }
-  std::fill(is_written_.begin(), is_written_.end(), false);
+  config_.ForgetWrites();
   inflight_.reset();
   driver_ = {};
   attached_ = false;
@@ -494,17 +501,14 @@ void VhostUserFrontend::ConnectAgain() {
 
 absl::Status VhostUserFrontend::TellAgain() {
   RETURN_IF_ERROR(TellDriver());
-  for (uint32_t start = 0; start < config_size_; ++start) {
-    if (!is_written_[start]) continue;
-    uint32_t end = start;
-    while (end < config_size_ && is_written_[end]) ++end;
-    RETURN_IF_ERROR(TellConfig(start, absl::MakeConstSpan(written_).subspan(start, end - start)));
-    start = end;
-  }
+  RETURN_IF_ERROR(config_.WriteAgain(*channel_));
   const auto queues = static_cast<uint16_t>(running_.size());
   for (uint16_t index = 0; index < queues; ++index) {
     if (!running_[index].queue.has_value()) continue;
     driver_.interrupt->WatchTrigger(index, {});
+    // The one before may have died between a write and its mark. What it had in flight is written
+    // again.
+    if (log_ != nullptr) log_->MarkRing(running_[index].queue->config().layout);
     RETURN_IF_ERROR(TellRing(index));
     // Neither side may have heard the other's last word.
     running_[index].queue->kick()->Signal();
@@ -513,85 +517,18 @@ absl::Status VhostUserFrontend::TellAgain() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ScopedFd> VhostUserFrontend::OpenStatePipe(uint32_t direction) {
-  if (!has(kVhostUserDeviceState)) {
-    return absl::UnimplementedError("the vhost-user back end cannot transfer its state");
-  }
-  int fds[2];
-  if (pipe2(fds, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe2");
-  ScopedFd ends[2] = {ScopedFd(fds[0]), ScopedFd(fds[1])};
-  const bool save = direction == kVhostUserStateSave;
-  ScopedFd ours = std::move(ends[save ? 0 : 1]);
-  const ScopedFd theirs = std::move(ends[save ? 1 : 0]);
-  absl::StatusOr<VhostUserMessage> reply =
-      channel_->Ask(VhostUserRequest::kSetDeviceStateFd,
-                    VhostUserPayload(VhostUserStateRequest{.direction = direction,
-                                                           .phase = kVhostUserPhaseStopped}),
-                    {theirs.get()});
-  RETURN_IF_ERROR(Lost(reply.status()));
-  const uint64_t answer = reply->Get<Le64>();
-  if ((answer & ~kVhostUserNoFd) != 0) {
-    return absl::AbortedError("vhost-user SET_DEVICE_STATE_FD: the back end refused");
-  }
-  // vhost-user, SET_DEVICE_STATE_FD: the back end may have a better descriptor.
-  if ((answer & kVhostUserNoFd) == 0 && reply->fds.size() == 1) ours = std::move(reply->fds[0]);
-  RETURN_IF_ERROR(SetNonBlocking(ours.get()));
-  return ours;
-}
-
-absl::Status VhostUserFrontend::CheckState() {
-  const absl::StatusOr<uint64_t> answer = channel_->AskNumber(VhostUserRequest::kCheckDeviceState);
-  RETURN_IF_ERROR(Lost(answer.status()));
-  if (*answer == 0) return absl::OkStatus();
-  return absl::InvalidArgumentError("vhost-user CHECK_DEVICE_STATE: the state is not whole");
-}
-
 absl::StatusOr<std::string> VhostUserFrontend::Save() {
+  if (!has(kVhostUserDeviceState)) return NoState();
   MutexLock lock(mutex_);
-  ASSIGN_OR_RETURN(const ScopedFd pipe, OpenStatePipe(kVhostUserStateSave));
-  std::string state;
-  std::array<char, 16 << 10> bytes;
-  channel_->waiter().Begin();
-  while (true) {
-    // NOLINTNEXTLINE(clang-analyzer-unix.BlockInCriticalSection): the pipe is non-blocking.
-    const ssize_t count = read(pipe.get(), bytes.data(), bytes.size());
-    if (count == 0) break;
-    if (count > 0) {
-      state.append(bytes.data(), static_cast<size_t>(count));
-      if (state.size() <= kVhostUserMaxState) continue;
-      return absl::ResourceExhaustedError("the vhost-user back end has too much state");
-    }
-    if (errno == EINTR) continue;
-    if (errno != EAGAIN) return ErrnoStatus(errno, "read of a device's state");
-    if (!channel_->waiter().Wait(pipe.get(), false)) {
-      return absl::DeadlineExceededError("the vhost-user back end does not send its state");
-    }
-  }
-  RETURN_IF_ERROR(CheckState());
+  absl::StatusOr<std::string> state = FetchVhostUserState(*channel_);
+  RETURN_IF_ERROR(Lost(state.status()));
   return state;
 }
 
 absl::Status VhostUserFrontend::Restore(absl::string_view state) {
+  if (!has(kVhostUserDeviceState)) return NoState();
   MutexLock lock(mutex_);
-  {
-    ASSIGN_OR_RETURN(const ScopedFd pipe, OpenStatePipe(kVhostUserStateLoad));
-    channel_->waiter().Begin();
-    while (!state.empty()) {
-      const ssize_t count = WriteQuietly(pipe.get(), state.data(), state.size());
-      if (count >= 0) {
-        state.remove_prefix(static_cast<size_t>(count));
-      } else if (errno == EPIPE) {
-        break;  // The check says why.
-      } else if (errno == EAGAIN) {
-        if (!channel_->waiter().Wait(pipe.get(), true)) {
-          return absl::DeadlineExceededError("the vhost-user back end does not take its state");
-        }
-      } else if (errno != EINTR) {
-        return ErrnoStatus(errno, "write of a device's state");
-      }
-    }
-  }
-  return CheckState();
+  return Lost(SendVhostUserState(*channel_, state));
 }
 
 }  // namespace touchstone

@@ -48,12 +48,15 @@
 #include "absl/types/span.h"
 #include "base/event/event_loop.h"
 #include "base/event_fd.h"
+#include "base/memory/guest_memory.h"
 #include "base/mutex.h"
 #include "base/scoped_fd.h"
 #include "devices/virtio/core/virt_queue.h"
 #include "devices/virtio/core/virtio_device.h"
+#include "devices/virtio/vhost_user/config_copy.h"
 #include "devices/virtio/vhost_user/connection.h"
 #include "devices/virtio/vhost_user/frontend_channel.h"
+#include "devices/virtio/vhost_user/frontend_log.h"
 #include "devices/virtio/vhost_user/message.h"
 
 namespace touchstone {
@@ -98,6 +101,7 @@ class VhostUserFrontend final : public VirtioDevice {
   [[nodiscard]] uint32_t device_id() const override { return device_id_; }
   [[nodiscard]] absl::Span<const uint16_t> max_queue_sizes() const override { return queue_sizes_; }
   [[nodiscard]] uint64_t features() const override { return features_; }
+  [[nodiscard]] bool writes_by_queues() const override { return false; }
 
   // Each asks the back end, as long as there is one: there is no saying which device changes its
   // configuration unasked.
@@ -109,6 +113,16 @@ class VhostUserFrontend final : public VirtioDevice {
   // Unavailable, and the queue goes on, while the next back end is waited for that replays.
   absl::StatusOr<QueuePosition> StopQueue(uint16_t index) override;
   void Reset() override;
+
+  // --- Which pages of memory the back end writes, in whoever's hands the device is: for those who
+  // copy memory while it runs. `memory` is that of the drivers. Unimplemented when the back end
+  // cannot; the errors of a driver's request. REQUIRES: none was started before.
+  absl::Status StartDirtyLog(const GuestMemory& memory);
+  // Those written since the start or the last call: bit n % 64 of word n / 64 is guest page n.
+  // FailedPrecondition when none was started, and so below.
+  absl::StatusOr<std::vector<uint64_t>> TakeDirtyLog();
+  // What is written while it stops may be in no log: stop the queues before, or take all pages.
+  absl::Status StopDirtyLog();
 
   // Unimplemented when the back end has no DEVICE_STATE.
   absl::StatusOr<std::string> Save() override;
@@ -140,20 +154,19 @@ class VhostUserFrontend final : public VirtioDevice {
   // --- What the driver wants, for the back end that there is.
   absl::Status TellDriver() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TellInflight() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status TellFeatures() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status TellLog() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status TellWhatIsLogged() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TellMemory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TellRing(uint16_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status TellConfig(uint32_t offset, absl::Span<const uint8_t> data)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TellAgain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status SetEvent(uint16_t index, VhostUserRequest request, const EventFd& event)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Which descriptor the back end signals: the transport's, or our own for null. On any thread.
   void SetCall(uint16_t index, const EventFd* trigger);
+  std::vector<uint8_t> RingAddress(uint16_t index) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<QueuePosition> FetchPosition(uint16_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Forget(uint16_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool FetchConfig() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<ScopedFd> OpenStatePipe(uint32_t direction) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status CheckState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // --- On the loop.
   void Called(uint16_t index);
@@ -170,6 +183,9 @@ class VhostUserFrontend final : public VirtioDevice {
 
   // Lost, and another one will know all that it did.
   [[nodiscard]] bool away() const { return lost_ && !stale_ && connect_ != nullptr; }
+  [[nodiscard]] bool has_protocol_features() const {
+    return (own_features_ & kVhostUserProtocolFeatures) != 0;
+  }
   [[nodiscard]] bool has(uint64_t protocol_feature) const {
     return (protocol_features_ & protocol_feature) != 0;
   }
@@ -187,7 +203,7 @@ class VhostUserFrontend final : public VirtioDevice {
   std::vector<uint16_t> queue_sizes_;
   uint64_t features_ = 0;
   uint64_t protocol_features_ = 0;
-  bool has_protocol_features_ = false;
+  uint64_t own_features_ = 0;  // Of vhost-user, not of a device.
   bool connected_before_ = false;
 
   // Held while the back end is spoken to. No callback of the loop but that of connecting takes it:
@@ -198,9 +214,8 @@ class VhostUserFrontend final : public VirtioDevice {
   std::unique_ptr<VhostUserConnection> backend_requests_;
   bool attached_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<Inflight> inflight_ ABSL_GUARDED_BY(mutex_);
-  std::vector<uint8_t> config_ ABSL_GUARDED_BY(mutex_);   // As it was read last.
-  std::vector<uint8_t> written_ ABSL_GUARDED_BY(mutex_);  // By the driver, since its reset.
-  std::vector<bool> is_written_ ABSL_GUARDED_BY(mutex_);  // Which bytes.
+  std::unique_ptr<VhostUserFrontendLog> log_ ABSL_GUARDED_BY(mutex_);
+  VhostUserConfigCopy config_ ABSL_GUARDED_BY(mutex_);
   // Change while no callback of the loop uses them.
   Driver driver_;
   std::vector<Running> running_;

@@ -28,6 +28,8 @@ enum class VhostUserRequest : uint32_t {
   kSetOwner = 3,
   kResetOwner = 4,
   kSetMemTable = 5,
+  kSetLogBase = 6,
+  kSetLogFd = 7,
   kSetVringNum = 8,
   kSetVringAddr = 9,
   kSetVringBase = 10,
@@ -77,8 +79,14 @@ inline constexpr uint32_t kVhostUserKnownFlags =
 // Of virtio, unused there: there are protocol features.
 inline constexpr uint64_t kVhostUserProtocolFeatures = Bit<uint64_t>(30);
 
+// Of vhost: writes to memory are logged ("Migration").
+inline constexpr uint64_t kVhostUserLogAll = Bit<uint64_t>(26);
+// What never comes from a device.
+inline constexpr uint64_t kVhostUserOwnFeatures = kVhostUserProtocolFeatures | kVhostUserLogAll;
+
 // Protocol features ("Protocol features").
 inline constexpr uint64_t kVhostUserMq = Bit<uint64_t>(0);
+inline constexpr uint64_t kVhostUserLogShmfd = Bit<uint64_t>(1);
 inline constexpr uint64_t kVhostUserReplyAck = Bit<uint64_t>(3);
 inline constexpr uint64_t kVhostUserBackendReq = Bit<uint64_t>(5);
 inline constexpr uint64_t kVhostUserConfigSpace = Bit<uint64_t>(9);
@@ -106,7 +114,15 @@ struct VhostUserVringAddress {
 };
 static_assert(sizeof(VhostUserVringAddress) == 40);
 
-inline constexpr uint32_t kVhostUserVringLog = Bit(0);  // Flags: dirty pages are to be logged.
+// Flags: writes to the used ring are logged, as if it were at guest address `log`.
+inline constexpr uint32_t kVhostUserVringLog = Bit(0);
+
+// The log of dirty pages, from page 0 on (base/memory/dirty_log.h).
+struct VhostUserLog {
+  Le64 mmap_size;
+  Le64 mmap_offset;
+};
+static_assert(sizeof(VhostUserLog) == 16);
 
 struct VhostUserMemoryRegion {
   Le64 guest_address;

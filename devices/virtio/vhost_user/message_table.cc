@@ -16,6 +16,7 @@ constexpr uint32_t kTransfer = sizeof(VhostUserStateRequest);
 constexpr uint32_t kMaxTable = kTable + kVhostUserTableRegions * kRegion;
 constexpr uint32_t kMaxConfig = kConfig + kVhostUserConfigSize;
 constexpr uint32_t kInflight = sizeof(VhostUserInflight);
+constexpr uint32_t kLog = sizeof(VhostUserLog);
 constexpr uint32_t kMaxInflight = kInflight + 4;
 constexpr bool kReply = true;
 constexpr bool kNoReply = false;
@@ -24,6 +25,7 @@ constexpr uint32_t Number(VhostUserRequest request) { return static_cast<uint32_
 
 // clang-format off
 // The text allows no descriptor with REM_MEM_REG, and asks to bear with one; ADD_MEM_REG has one.
+// It says that SET_LOG_BASE is replied to, and not with what: peers have nothing, or any number.
 constexpr VhostUserRow kFrontendRows[] = {
     // request                                     name                    payload              fds                     reply     payload         fds  protocol feature
     {Number(VhostUserRequest::kGetFeatures),         "GET_FEATURES",         0,       0,          0,                      kReply,   kU64,    kU64,       0, 0},
@@ -31,6 +33,8 @@ constexpr VhostUserRow kFrontendRows[] = {
     {Number(VhostUserRequest::kSetOwner),            "SET_OWNER",            0,       0,          0,                      kNoReply, 0,       0,          0, 0},
     {Number(VhostUserRequest::kResetOwner),          "RESET_OWNER",          0,       0,          0,                      kNoReply, 0,       0,          0, 0},
     {Number(VhostUserRequest::kSetMemTable),         "SET_MEM_TABLE",        kTable,  kMaxTable,  kVhostUserTableRegions, kNoReply, 0,       0,          0, 0},
+    {Number(VhostUserRequest::kSetLogBase),          "SET_LOG_BASE",         kLog,    kLog,       1,                      kReply,   0,       kU64,       0, kVhostUserLogShmfd},
+    {Number(VhostUserRequest::kSetLogFd),            "SET_LOG_FD",           0,       kU64,       1,                      kNoReply, 0,       0,          0, 0},
     {Number(VhostUserRequest::kSetVringNum),         "SET_VRING_NUM",        kState,  kState,     0,                      kNoReply, 0,       0,          0, 0},
     {Number(VhostUserRequest::kSetVringAddr),        "SET_VRING_ADDR",       kAddress, kAddress,  0,                      kNoReply, 0,       0,          0, 0},
     {Number(VhostUserRequest::kSetVringBase),        "SET_VRING_BASE",       kState,  kState,     0,                      kNoReply, 0,       0,          0, 0},

@@ -167,6 +167,39 @@ TEST_P(ReconnectTest, RequestsInFlightAreAnsweredByTheNextProcess) {
   EXPECT_FALSE(host_->needs_reset());
 }
 
+// What the dead process wrote and had not logged yet is written again, or in the ring.
+TEST_P(ReconnectTest, TheNextProcessGoesOnLogging) {
+  Create();
+  guest_->Start();
+  ASSERT_TRUE(frontend_->StartDirtyLog(host_->memory()).ok());
+  Send(1);
+  ASSERT_TRUE(frontend_->TakeDirtyLog().ok());
+  last().Die();
+  Run();
+  Run(kSoon);
+  const uint64_t page = Raw(guest_->queue(1).layout().device) / kGuestPageSize;
+  const std::vector<uint64_t> rings = frontend_->TakeDirtyLog().value();
+  last().device().AnswerOldest();
+  const std::vector<uint64_t> answer = frontend_->TakeDirtyLog().value();
+
+  EXPECT_NE(rings[page / 64] & uint64_t{1} << (page % 64), 0u);
+  EXPECT_NE(answer, std::vector<uint64_t>(answer.size()));
+}
+
+TEST_P(ReconnectTest, ALogMayBeginWhileThereIsNoProcess) {
+  Create();
+  guest_->Start();
+  last().Die();
+  Run();
+  ASSERT_TRUE(frontend_->StartDirtyLog(host_->memory()).ok());
+  Run(kSoon);
+  ASSERT_TRUE(frontend_->TakeDirtyLog().ok());
+  Send(0);
+  const std::vector<uint64_t> answer = frontend_->TakeDirtyLog().value();
+
+  EXPECT_NE(answer, std::vector<uint64_t>(answer.size()));
+}
+
 TEST_P(ReconnectTest, ManyProcessesDie) {
   Create();
   guest_->Start();
