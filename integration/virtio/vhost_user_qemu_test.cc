@@ -10,11 +10,9 @@
 #include <memory>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/event_fd.h"
 #include "base/fd_socket.h"
@@ -25,6 +23,7 @@
 #include "integration/testing/runfiles.h"
 #include "integration/testing/test_files.h"
 #include "integration/testing/vm.h"
+#include "integration/virtio/served_device.h"
 #include "integration/virtio/socket_folder.h"
 #include "integration/virtio/vsock_peer.h"
 
@@ -34,29 +33,6 @@ namespace {
 constexpr char kQemu[] = "/usr/bin/qemu-system-x86_64";
 constexpr int64_t kDiskSize = 16 << 20;
 constexpr absl::Duration kPatience = absl::Minutes(3);
-
-// A device of ours, and the socket where it listens.
-class Device {
- public:
-  Device(const SocketFolder& folder, const std::string& type, std::vector<std::string> options)
-      : socket_(folder.File(type)) {
-    std::vector<std::string> command = {Runfile("vmm/touchstone"), "device", type,
-                                        absl::StrCat("--socket-path=", socket_)};
-    command.insert(command.end(), options.begin(), options.end());
-    process_ = ChildProcess::Start(std::move(command), ChildProcess::Streams::kPipes).value();
-    const absl::Time deadline = absl::Now() + kPatience;
-    while (access(socket_.c_str(), F_OK) != 0 && absl::Now() < deadline && !process_->Poll()) {
-      process_->Pump(absl::Milliseconds(10));
-    }
-  }
-
-  [[nodiscard]] const std::string& socket() const { return socket_; }
-  [[nodiscard]] ChildProcess& process() { return *process_; }
-
- private:
-  std::string socket_;
-  std::unique_ptr<ChildProcess> process_;
-};
 
 // The other end of a socket device: what listens at its port 80.
 class Echo {
@@ -82,10 +58,10 @@ TEST(VhostUserQemuTest, ServesQemusGuest) {
   ASSERT_EQ(ftruncate(file.get(), kDiskSize), 0);
   ASSERT_EQ(pwrite(file.get(), "our disk", 8, 0), 8);
   const SocketFolder folder;
-  Device disk(folder, "block", {absl::StrCat("--block=", image)});
-  Device rng(folder, "rng", {});
+  ServedDevice disk(folder, "block", {absl::StrCat("--block=", image)});
+  ServedDevice rng(folder, "rng", {});
   const Echo echo(folder.File("sockets"));
-  Device vsock(folder, "vsock", {absl::StrCat("--vsock=42,socket=", folder.File("sockets"))});
+  ServedDevice vsock(folder, "vsock", {absl::StrCat("--vsock=42,socket=", folder.File("sockets"))});
   ASSERT_FALSE(disk.process().Poll().has_value()) << disk.process().errors();
   ASSERT_FALSE(rng.process().Poll().has_value()) << rng.process().errors();
 
