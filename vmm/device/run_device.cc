@@ -22,6 +22,7 @@
 #include "devices/virtio/block/block.h"
 #include "devices/virtio/block/block_open.h"
 #include "devices/virtio/console/console_open.h"
+#include "devices/virtio/core/queue_layout.h"
 #include "devices/virtio/core/virtio_device.h"
 #include "devices/virtio/net/net_open.h"
 #include "devices/virtio/rng/rng.h"
@@ -52,7 +53,7 @@ struct Opener {
   Device operator()(const RngDeviceConfig& /*config*/) const { return std::make_unique<Rng>(loop); }
   Device operator()(const BlockConfig& config) const {
     ASSIGN_OR_RETURN(std::unique_ptr<Block> block,
-                     OpenBlock(config, AsyncExecutor::EPOLL, loop, {}));
+                     OpenBlock(config, AsyncExecutor::EPOLL, loop, {}, nullptr, kMaxQueueSize));
     // With one processor it would only keep the driver from it.
     if (std::thread::hardware_concurrency() > 1) block->LookFor(kLookFor, SystemClock());
     return block;

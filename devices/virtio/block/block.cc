@@ -47,7 +47,7 @@ BlockConfigSpace ConfigSpace(const BlockDisk& disk, uint64_t sectors) {
 Block::Block(EventLoop& loop, BlockDisk disk, const MakeIo& make_io,
              std::vector<EventLoop*> more_loops)
     : QueueDevice({.device_id = kDeviceId,
-                   .queue_sizes = std::vector<uint16_t>(disk.queues, kQueueSize),
+                   .queue_sizes = std::vector<uint16_t>(disk.queues, disk.queue_size),
                    .features = Features(disk)},
                   loop),
       disk_(std::move(disk)),

@@ -43,8 +43,8 @@ namespace touchstone {
 class Block final : public QueueDevice {
  public:
   static constexpr uint32_t kDeviceId = 2;
-  static constexpr uint16_t kQueueSize = 256;
-  // Buffers of a request; with header and status they fill a queue.
+  static constexpr uint16_t kQueueSize = kBlockQueueSize;
+  // Buffers of a request; with header and status they fill a queue of that size.
   static constexpr uint32_t kMaxSegments = kQueueSize - 2;
 
   // Makes what a queue works with, at its first request and on its loop. An error fails the

@@ -27,7 +27,7 @@ namespace {
 constexpr size_t kThreads = 4;
 
 // A queue's chains, and a flush of our own.
-constexpr uint32_t kRingDepth = Block::kQueueSize + 1;
+constexpr uint32_t kRingDepth = kBlockQueueSize + 1;
 
 // How long, and how often, a locked disk is looked at.
 constexpr absl::Duration kLockPatience = absl::Milliseconds(500);
@@ -147,7 +147,7 @@ absl::StatusOr<ScopedFd> OpenChecked(const BlockConfig& config, AsyncExecutor ex
 
 absl::StatusOr<std::unique_ptr<Block>> Open(const BlockConfig& config, AsyncExecutor executor,
                                             EventLoop& loop, std::vector<EventLoop*> more_loops,
-                                            ScopedFd* copy) {
+                                            ScopedFd* copy, uint16_t queue_size) {
   ASSIGN_OR_RETURN(const IoFactory factory, MakeFactory(config, executor));
   const std::shared_ptr<const DiskFile>& file = factory.file;
   if (copy != nullptr) {
@@ -161,6 +161,7 @@ absl::StatusOr<std::unique_ptr<Block>> Open(const BlockConfig& config, AsyncExec
                 .read_only = config.ro(),
                 .sparse = config.sparse(),
                 .packed_ring = config.packed_queue(),
+                .queue_size = queue_size,
                 .id = config.id(),
                 .address_alignment = file->address_alignment(),
                 .length_alignment = file->offset_alignment()},
@@ -171,11 +172,11 @@ absl::StatusOr<std::unique_ptr<Block>> Open(const BlockConfig& config, AsyncExec
 
 absl::StatusOr<std::unique_ptr<Block>> OpenBlock(const BlockConfig& config, AsyncExecutor executor,
                                                  EventLoop& loop,
-                                                 std::vector<EventLoop*> more_loops,
-                                                 ScopedFd* copy) {
+                                                 std::vector<EventLoop*> more_loops, ScopedFd* copy,
+                                                 uint16_t queue_size) {
   RETURN_IF_ERROR(CheckBlockConfig(config));
   absl::StatusOr<std::unique_ptr<Block>> block =
-      Open(config, executor, loop, std::move(more_loops), copy);
+      Open(config, executor, loop, std::move(more_loops), copy, queue_size);
   if (block.ok()) return block;
   return Annotate(block.status(), absl::StrCat("--block path=", config.path()));
 }

@@ -24,11 +24,13 @@ namespace touchstone {
 
 // `executor` is for disks that do not say. `more_loops` as for Block: with multiple-workers, one
 // for each further queue that shall have a thread. `copy`, unless null, becomes another descriptor
-// of its file.
+// of its file. Queues have at most `queue_size` entries; however many are made available, the host
+// works on a few hundred at a time.
 absl::StatusOr<std::unique_ptr<Block>> OpenBlock(const BlockConfig& config, AsyncExecutor executor,
                                                  EventLoop& loop,
                                                  std::vector<EventLoop*> more_loops,
-                                                 ScopedFd* copy = nullptr);
+                                                 ScopedFd* copy = nullptr,
+                                                 uint16_t queue_size = kBlockQueueSize);
 
 // Only opens and checks its file, as OpenBlock does, for a process that gets it through a
 // FileProvider (base/file_provider.h).

@@ -15,6 +15,7 @@ namespace touchstone {
 
 // Queues of a disk (crosvm.md 5.3).
 inline constexpr uint16_t kBlockQueues = 16;
+inline constexpr uint16_t kBlockQueueSize = 256;
 
 // What the driver is told about the disk.
 struct BlockDisk {
@@ -25,6 +26,7 @@ struct BlockDisk {
   bool sparse = true;
   bool packed_ring = false;
   uint16_t queues = kBlockQueues;
+  uint16_t queue_size = kBlockQueueSize;  // Entries that a queue has at most.
   // At most kBlockIdSize bytes; empty: the disk has none.
   std::string id;
   // What addresses and lengths of buffers have to be multiples of, powers of two; buffers that are

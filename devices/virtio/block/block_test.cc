@@ -95,6 +95,34 @@ struct Rig {
   GuestDriver guest;
 };
 
+// The largest ring that there is, with many more requests than a queue of the usual size.
+TEST(BlockQueueSizeTest, ARingOf32768) {
+  ManualLoop loop;
+  FakeDisk fake(kSectors * kBlockSector);
+  std::iota(fake.bytes.begin(), fake.bytes.end(), uint8_t{0});
+  Block block(loop, {.sectors = kSectors, .queues = 1, .queue_size = 32768}, fake.Maker());
+  GuestDriver guest(block, {.features = kAllFeatures, .queue_memory = 16 << 20});
+  guest.Start();
+  ASSERT_EQ(guest.queue(0).layout().size, 32768u);
+  constexpr int kRequests = 2000;
+  for (int i = 0; i < kRequests; ++i) {
+    guest.queue(0)
+        .Chain()
+        .Readable(HeaderBytes(BlockRequestType::kIn, static_cast<uint64_t>(i) % kSectors))
+        .Writable(kBlockSector)
+        .Writable(1)
+        .Send();
+  }
+  guest.Kick(0);
+  loop.RunReady();
+  int good = 0;
+  while (const std::optional<DriverQueue::Used> used = guest.queue(0).PollUsed()) {
+    if (used->length == kBlockSector + 1 && used->data.back() == kOk) ++good;
+  }
+
+  EXPECT_EQ(good, kRequests);
+}
+
 // What rings of each kind have in common.
 class BlockTest : public testing::TestWithParam<uint64_t> {
  protected:

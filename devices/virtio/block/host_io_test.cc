@@ -111,6 +111,23 @@ TEST_P(HostIoTest, WritesFlushesAndReads) {
   EXPECT_THAT(page->bytes, Each(5));
 }
 
+// Those beyond the depth wait their turn.
+TEST_P(HostIoTest, MoreThanTheKernelTakes) {
+  constexpr uint32_t kCount = 10 * kDepth;
+  const auto page = std::make_unique<Page>();
+  std::fill_n(page->bytes, 4096, uint8_t{7});
+  for (uint32_t i = 0; i < kCount; ++i) io_->Add(Transfer(Kind::kWrite, i, 0, *page));
+
+  const std::map<uint32_t, int> written = Finish(kCount);
+
+  EXPECT_EQ(written.size(), kCount);
+  EXPECT_THAT(written, Each(Pair(testing::_, 0)));
+  const auto copy = std::make_unique<Page>();
+  io_->Add(Transfer(Kind::kRead, 1, 0, *copy));
+  EXPECT_THAT(Finish(1), ElementsAre(Pair(1, 0)));
+  EXPECT_THAT(copy->bytes, Each(7));
+}
+
 TEST_P(HostIoTest, ManyAtOnce) {
   std::vector<Page> pages(kDepth);
   for (uint32_t i = 0; i < kDepth; ++i) {

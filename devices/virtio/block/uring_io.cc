@@ -62,7 +62,14 @@ void UringIo::Add(BlockOperation&& operation) {
       operation.kind == BlockOperation::Kind::kWriteZeroes) {
     return helper_.Add(std::move(operation));
   }
-  CHECK(!free_.empty());
+  if (free_.empty()) {
+    backlog_.push_back(std::move(operation));
+  } else {
+    Start(std::move(operation));
+  }
+}
+
+void UringIo::Start(BlockOperation&& operation) {
   const uint32_t slot = free_.back();
   free_.pop_back();
   ++in_ring_;
@@ -145,11 +152,14 @@ void UringIo::Finished(uint32_t slot, int result) {
   done_.push_back({.token = transfer.operation().token, .error = *error});
   free_.push_back(slot);
   --in_ring_;
+  if (backlog_.empty()) return;
+  Start(std::move(backlog_.front()));
+  backlog_.pop_front();
 }
 
 void UringIo::Reap(std::vector<BlockCompletion>& completions) {
   Harvest();
-  // The rest of what came short.
+  // The rest of what came short, and what waited for a slot.
   Enter();
   completions.insert(completions.end(), done_.begin(), done_.end());
   done_.clear();

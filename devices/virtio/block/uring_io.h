@@ -11,6 +11,7 @@
 #include <liburing.h>
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -26,8 +27,8 @@ namespace touchstone {
 
 class UringIo final : public BlockIo {
  public:
-  // `depth`: reads, writes and flushes that may be in flight at a time. An error names the call
-  // that the host refused.
+  // `depth`: reads, writes and flushes that the kernel has at a time; others wait their turn. An
+  // error names the call that the host refused.
   static absl::StatusOr<std::unique_ptr<UringIo>> Create(std::shared_ptr<const DiskFile> file,
                                                          std::shared_ptr<IoThreads> threads,
                                                          uint32_t depth);
@@ -45,6 +46,8 @@ class UringIo final : public BlockIo {
       : file_(file), completed_(completed), helper_(file, std::move(threads), completed) {}
 
   absl::Status SetUp(uint32_t depth);
+  // REQUIRES: a slot is free.
+  void Start(BlockOperation&& operation);
   // Puts what is left of a transfer into the ring.
   void Queue(uint32_t slot);
   void Enter();
@@ -58,7 +61,8 @@ class UringIo final : public BlockIo {
   bool has_ring_ = false;
   std::vector<Transfer> transfers_;  // By slot, the user data in the ring.
   std::vector<uint32_t> free_;
-  uint32_t in_ring_ = 0;  // Slots in use.
+  uint32_t in_ring_ = 0;                // Slots in use.
+  std::deque<BlockOperation> backlog_;  // Empty while a slot is free.
   std::vector<BlockCompletion> done_;
 };
 
