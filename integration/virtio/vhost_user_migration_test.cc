@@ -59,7 +59,7 @@ class Machine {
         "-chardev",
         absl::StrCat("socket,id=disk,path=", disk_.socket()),
         "-device",
-        "vhost-user-blk-pci,chardev=disk,num-queues=1",
+        "vhost-user-blk-pci,chardev=disk,num-queues=1,queue-size=1024",
         "-kernel",
         Runfile(kCloudKernel.bzimage),
         "-initrd",
