@@ -200,7 +200,7 @@ VhostUserBackend::Answer VhostUserBackend::SetLogBase(VhostUserMessage& message)
   if (message.fds.size() != 1) return absl::InvalidArgumentError("no descriptor");
   ASSIGN_OR_RETURN(std::shared_ptr<const DirtyLog> mapped,
                    DirtyLog::Map(message.fds[0].get(), log.mmap_offset, log.mmap_size));
-  const absl::Status status = rings_.SetLog(std::move(mapped));
+  absl::Status status = rings_.SetLog(std::move(mapped));
   if (!status.ok() && !absl::IsAborted(status)) return status;
   return Number(status.ok() ? 0 : 1);
 }
