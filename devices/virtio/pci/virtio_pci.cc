@@ -225,7 +225,8 @@ void VirtioPci::UpdateKickAddresses() {
   std::vector<KickAddress> now;
   for (uint16_t i = 0; bar_address_.has_value() && i < kicks_.size(); ++i) {
     if (!common_.runs(i)) continue;
-    now.push_back({*bar_address_ + kVirtioNotify + i * kVirtioNotifyMultiplier, kicks_[i].get()});
+    now.push_back(
+        {*bar_address_ + kVirtioNotify + uint64_t{i} * kVirtioNotifyMultiplier, kicks_[i].get()});
   }
   if (now == kick_addresses_) return;
   kick_addresses_ = std::move(now);
