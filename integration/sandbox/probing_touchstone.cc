@@ -49,6 +49,7 @@ std::set<int> DeclaredFds(const JailedDeviceConfig& config) {
   for (const JailedFile& file : config.files()) fds.insert(file.fd());
   if (config.broker_fd() >= 0) fds.insert(config.broker_fd());
   if (config.has_balloon()) fds.insert(config.balloon().link_fd());
+  if (config.has_block()) fds.insert(config.block().link_fd());
   if (config.has_vsock()) fds.insert(config.vsock().listener_fd());
   if (config.has_net()) {
     fds.insert(config.net().tap_fds().begin(), config.net().tap_fds().end());
@@ -101,7 +102,9 @@ Found SearchMappings(const std::string& maps) {
     // The kernel's own, which has holes.
     if (permissions[0] != 'r' || line.find("[v") != absl::string_view::npos) continue;
     if (end - start > kLargestMapping) continue;
-    Search(reinterpret_cast<const uint8_t*>(start), reinterpret_cast<const uint8_t*>(end), found);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel says where memory is by numbers.
+    const auto* const at = reinterpret_cast<const uint8_t*>(start);
+    Search(at, at + (end - start), found);
   }
   return found;
 }

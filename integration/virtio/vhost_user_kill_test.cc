@@ -260,7 +260,8 @@ TEST_P(JailedBlockKillTest, EveryAcknowledgedWriteIsThere) {
   DeviceHost jails(thread->loop(), {.executable = Runfile("vmm/touchstone")});
   BlockConfig config;
   config.set_path(disk);
-  auto request = std::make_shared<JailRequest>(BlockJail(config, GetParam(), 1).value());
+  JailedBlock jailed = BlockJail(config, GetParam(), 1).value();
+  auto request = std::make_shared<JailRequest>(std::move(jailed.request));
   request->config.set_name("block");
   std::unique_ptr<HostedDevice> device = jails.HostReplaceable(std::move(request)).value();
   DirectHost host(
