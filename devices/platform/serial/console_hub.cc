@@ -103,26 +103,29 @@ void ConsoleHub::Listen(uint64_t id, Client& client) {
   }
 }
 
+// Only this thread adds what is typed and removes clients: neither changes while it reads.
 void ConsoleHub::Typed(uint64_t id) {
-  std::shared_ptr<EventLoop::Callback> on_bytes;
-  bool gone = false;
+  int fd = -1;
+  size_t room = 0;
   {
     MutexLock lock(mutex_);
     const auto found = clients_.find(id);
     if (found == clients_.end()) return;
-    const size_t room = kCapacity - std::min(typed_.size(), kCapacity);
+    room = kCapacity - std::min(typed_.size(), kCapacity);
     if (room == 0) return found->second.readable.Reset();  // Another client was faster.
-    std::array<uint8_t, kCapacity> bytes;
-    const ssize_t count = recv(found->second.fd, bytes.data(), room, MSG_DONTWAIT);
-    if (count > 0) {
-      typed_.insert(typed_.end(), bytes.begin(), bytes.begin() + count);
-      if (typed_.size() >= kCapacity) found->second.readable.Reset();
-      on_bytes = on_bytes_;
-    } else {
-      gone = count == 0 || (errno != EAGAIN && errno != EINTR);
-    }
+    fd = found->second.fd;
   }
-  if (gone) Remove(id);
+  std::array<uint8_t, kCapacity> bytes;
+  const ssize_t count = recv(fd, bytes.data(), room, MSG_DONTWAIT);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (count <= 0) return Remove(id);
+  std::shared_ptr<EventLoop::Callback> on_bytes;
+  {
+    MutexLock lock(mutex_);
+    typed_.insert(typed_.end(), bytes.begin(), bytes.begin() + count);
+    if (typed_.size() >= kCapacity) clients_.at(id).readable.Reset();
+    on_bytes = on_bytes_;
+  }
   if (on_bytes != nullptr) (*on_bytes)();
 }
 
