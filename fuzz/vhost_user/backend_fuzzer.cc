@@ -143,6 +143,8 @@ std::vector<uint8_t> Payload(VhostUserRequest request, uint8_t which) {
     case VhostUserRequest::kSetVringCall:
     case VhostUserRequest::kSetVringErr:
       return VhostUserPayload(Le64(uint64_t{ring}));
+    case VhostUserRequest::kSetStatus:
+      return VhostUserPayload(Le64(uint64_t{which} << 1));
     case VhostUserRequest::kGetConfig:
     case VhostUserRequest::kSetConfig: {
       std::vector<uint8_t> bytes =
@@ -206,7 +208,8 @@ const std::vector<uint32_t>& FirstRequests() {
     for (const VhostUserRow& row : VhostUserFrontendTable()) {
       const bool is_log = row.request == static_cast<uint32_t>(VhostUserRequest::kSetLogBase) ||
                           row.request == static_cast<uint32_t>(VhostUserRequest::kSetLogFd);
-      if (row.protocol_feature != kVhostUserInflightShmfd && !is_log) first.push_back(row.request);
+      constexpr uint64_t kLater = kVhostUserInflightShmfd | kVhostUserStatus;
+      if ((row.protocol_feature & kLater) == 0 && !is_log) first.push_back(row.request);
     }
     CHECK(first.size() == kFirstRequests);
     return first;
@@ -246,7 +249,7 @@ class Attack {
 
  private:
   void Step() {
-    const uint8_t what = input_.U8() % 35;
+    const uint8_t what = input_.U8() % 37;
     if (what < kFirstRequests) return SendRequest(FirstRequests()[what]);
     switch (what) {
       case 30:
@@ -257,6 +260,10 @@ class Attack {
         return SendRequest(static_cast<uint32_t>(VhostUserRequest::kSetLogBase));
       case 33:
         return SendRequest(static_cast<uint32_t>(VhostUserRequest::kSetLogFd));
+      case 35:
+        return SendRequest(static_cast<uint32_t>(VhostUserRequest::kSetStatus));
+      case 36:
+        return SendRequest(static_cast<uint32_t>(VhostUserRequest::kGetStatus));
       case 34:
         if ((log_cut_ = !log_cut_)) {
           CHECK(ftruncate(Host().log.get(), 0) == 0);

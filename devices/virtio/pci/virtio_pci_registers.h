@@ -20,6 +20,8 @@
 
 #include <cstdint>
 
+#include "devices/virtio/core/virtio_status.h"
+
 namespace touchstone {
 
 // --- BAR 0.
@@ -60,14 +62,6 @@ inline constexpr uint32_t kVirtioQueueNotifyData = 0x38;
 inline constexpr uint32_t kVirtioQueueReset = 0x3A;
 
 inline constexpr uint16_t kVirtioNoVector = 0xFFFF;
-
-// --- Status (Virtio 1.2, 2.1).
-inline constexpr uint8_t kVirtioAcknowledge = 1 << 0;  // The guest noticed the device.
-inline constexpr uint8_t kVirtioDriver = 1 << 1;       // It has a driver for it.
-inline constexpr uint8_t kVirtioDriverOk = 1 << 2;     // The driver is ready.
-inline constexpr uint8_t kVirtioFeaturesOk = 1 << 3;   // Negotiation is done.
-inline constexpr uint8_t kVirtioNeedsReset = 1 << 6;   // The device gave up; read-only.
-inline constexpr uint8_t kVirtioFailed = 1 << 7;       // The driver gave up.
 
 // --- ISR status (Virtio 1.2, 4.1.4.5).
 inline constexpr uint8_t kVirtioIsrQueue = 1 << 0;

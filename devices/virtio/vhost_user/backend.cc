@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/memory/dirty_log.h"
 #include "base/status.h"
+#include "devices/virtio/core/virtio_status.h"
 #include "devices/virtio/vhost_user/inflight_region.h"
 #include "devices/virtio/vhost_user/peer_fd.h"
 
@@ -96,6 +97,8 @@ absl::Status VhostUserBackend::Dispatch(VhostUserMessage message) {
       {VhostUserRequest::kGetMaxMemSlots, &VhostUserBackend::GetMaxMemSlots},
       {VhostUserRequest::kAddMemReg, &VhostUserBackend::AddMemReg},
       {VhostUserRequest::kRemMemReg, &VhostUserBackend::RemMemReg},
+      {VhostUserRequest::kSetStatus, &VhostUserBackend::SetStatus},
+      {VhostUserRequest::kGetStatus, &VhostUserBackend::GetStatus},
       {VhostUserRequest::kSetDeviceStateFd, &VhostUserBackend::SetDeviceStateFd},
       {VhostUserRequest::kCheckDeviceState, &VhostUserBackend::CheckDeviceState},
   };
@@ -346,7 +349,21 @@ VhostUserBackend::Answer VhostUserBackend::SetInflightFd(VhostUserMessage& messa
 VhostUserBackend::Answer VhostUserBackend::ResetDevice(VhostUserMessage& /*message*/) {
   rings_.Reset();
   interrupt_.Reset();
+  status_ = 0;
   return std::nullopt;
+}
+
+// Virtio 1.2, 2.1: writing 0 resets the device, which alone says NEEDS_RESET.
+VhostUserBackend::Answer VhostUserBackend::SetStatus(VhostUserMessage& message) {
+  const uint64_t status = message.Get<Le64>();
+  if (status > UINT8_MAX) return absl::InvalidArgumentError("a status is one byte");
+  if (status == 0) return ResetDevice(message);
+  status_ = static_cast<uint8_t>(status) & ~kVirtioNeedsReset;
+  return std::nullopt;
+}
+
+VhostUserBackend::Answer VhostUserBackend::GetStatus(VhostUserMessage& /*message*/) {
+  return Number(status_ | (interrupt_.any_broken() ? kVirtioNeedsReset : 0));
 }
 
 VhostUserBackend::Answer VhostUserBackend::SetDeviceStateFd(VhostUserMessage& message) {

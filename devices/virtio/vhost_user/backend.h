@@ -6,8 +6,8 @@
 //   loop.Run();
 //
 // Offered, each because all of it works: MQ, LOG_SHMFD, REPLY_ACK, BACKEND_REQ, CONFIG,
-// RESET_DEVICE, CONFIGURE_MEM_SLOTS, DEVICE_STATE. Chains in flight when a ring stops are completed
-// first.
+// RESET_DEVICE, CONFIGURE_MEM_SLOTS, STATUS, DEVICE_STATE. Chains in flight when a ring stops are
+// completed first.
 //
 // With Options.takes_over also INFLIGHT_SHMFD: when this process dies, another one goes on where it
 // was, and answers again what it may have worked on already. That is right for a device whose
@@ -54,10 +54,10 @@ class VhostUserBackend {
   // closed. May destroy the back end.
   using Closed = absl::AnyInvocable<void(const absl::Status& why)>;
 
-  static constexpr uint64_t kProtocolFeatures = kVhostUserMq | kVhostUserLogShmfd |
-                                                kVhostUserReplyAck | kVhostUserBackendReq |
-                                                kVhostUserConfigSpace | kVhostUserResetDevice |
-                                                kVhostUserConfigureMemSlots | kVhostUserDeviceState;
+  static constexpr uint64_t kProtocolFeatures =
+      kVhostUserMq | kVhostUserLogShmfd | kVhostUserReplyAck | kVhostUserBackendReq |
+      kVhostUserConfigSpace | kVhostUserResetDevice | kVhostUserConfigureMemSlots |
+      kVhostUserStatus | kVhostUserDeviceState;
 
   struct Options {
     bool takes_over = false;
@@ -119,6 +119,8 @@ class VhostUserBackend {
   Answer GetMaxMemSlots(VhostUserMessage& message);
   Answer AddMemReg(VhostUserMessage& message);
   Answer RemMemReg(VhostUserMessage& message);
+  Answer SetStatus(VhostUserMessage& message);
+  Answer GetStatus(VhostUserMessage& message);
   Answer SetDeviceStateFd(VhostUserMessage& message);
   Answer CheckDeviceState(VhostUserMessage& message);
 
@@ -139,6 +141,7 @@ class VhostUserBackend {
   VhostUserBackendRings rings_;
   const uint64_t offered_protocol_features_;
   uint64_t protocol_features_ = 0;
+  uint8_t status_ = 0;  // As the driver set it.
   Watch watch_;
 };
 

@@ -1,5 +1,6 @@
 #include "devices/virtio/vhost_user/backend_interrupt.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -27,7 +28,13 @@ void VhostUserBackendInterrupt::SignalQueue(uint16_t index) {
 
 void VhostUserBackendInterrupt::QueueBroken(uint16_t index) {
   MutexLock lock(mutex_);
+  lines_[index].broken = true;
   SignalOr(lines_[index].error, lines_[index].error_missed);
+}
+
+bool VhostUserBackendInterrupt::any_broken() const {
+  MutexLock lock(mutex_);
+  return std::any_of(lines_.begin(), lines_.end(), [](const Line& line) { return line.broken; });
 }
 
 void VhostUserBackendInterrupt::SignalConfig() {

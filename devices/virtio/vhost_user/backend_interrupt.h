@@ -36,6 +36,8 @@ class VhostUserBackendInterrupt final : public VirtioInterrupt {
   void SetCall(uint16_t index, std::optional<EventFd> call);
   void SetError(uint16_t index, std::optional<EventFd> error);
   void SetChannel(ScopedFd socket);
+  // Whether a queue is broken, since the last reset.
+  [[nodiscard]] bool any_broken() const;
   // Forgets the descriptors of all queues.
   void Reset();
 
@@ -45,9 +47,10 @@ class VhostUserBackendInterrupt final : public VirtioInterrupt {
     std::optional<EventFd> error;
     bool call_missed = false;
     bool error_missed = false;
+    bool broken = false;
   };
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::vector<Line> lines_ ABSL_GUARDED_BY(mutex_);
   std::optional<VhostUserConnection> channel_ ABSL_GUARDED_BY(mutex_);
 };

@@ -275,6 +275,34 @@ TEST_F(VhostUserBackendTest, ResetLeadsBackToTheStart) {
   EXPECT_TRUE(Works());
 }
 
+TEST_F(VhostUserBackendTest, KeepsTheStatusOfTheDriver) {
+  Negotiate();
+  EXPECT_EQ(Ask(Request::kGetStatus), 0u);
+  EXPECT_EQ(Tell(Request::kSetStatus, Number(0x4B)), 0u);  // NEEDS_RESET is not the driver's.
+  EXPECT_EQ(Ask(Request::kGetStatus), 0x0Bu);
+  peer_.Send(Request::kSetStatus, Number(256));
+
+  EXPECT_THAT(Error(), HasSubstr("one byte"));
+}
+
+// Virtio 1.2, 2.1.
+TEST_F(VhostUserBackendTest, TheStatusSaysThatTheDeviceGaveUp) {
+  Start();
+  peer_.Send(Request::kSetStatus, Number(0x0F));
+  const uint32_t senseless = 0xFFFF'0000;  // As above.
+  ASSERT_TRUE(memory_.WriteObject(driver_->layout().driver, senseless).ok());
+  kick_.Signal();
+  loop_.RunReady();
+  EXPECT_EQ(Ask(Request::kGetStatus), 0x4Fu);
+  peer_.Send(Request::kSetStatus, Number(0));
+  loop_.RunReady();
+  EXPECT_EQ(Ask(Request::kGetStatus), 0u);
+  driver_.reset();
+  Start();
+
+  EXPECT_TRUE(Works());
+}
+
 TEST_F(VhostUserBackendTest, OtherFeaturesNeedStoppedRings) {
   Start();
   peer_.Send(Request::kSetFeatures, Number(kFeatures));

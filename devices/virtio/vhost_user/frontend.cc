@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "devices/virtio/core/virtio_features.h"
+#include "devices/virtio/core/virtio_status.h"
 #include "devices/virtio/vhost_user/frontend_state.h"
 #include "devices/virtio/vhost_user/memory_message.h"
 #include "devices/virtio/vhost_user/ring_base.h"
@@ -22,10 +23,13 @@ constexpr uint64_t kOfferable = Mask<uint64_t>(23, 0) | Mask<uint64_t>(63, 50) |
                                 kVirtioIndirectDescriptors | kVirtioEventIndex | kVirtioVersion1 |
                                 kVirtioPackedRing;
 
-constexpr uint64_t kWantedProtocolFeatures = kVhostUserMq | kVhostUserLogShmfd |
-                                             kVhostUserReplyAck | kVhostUserBackendReq |
-                                             kVhostUserConfigSpace | kVhostUserResetDevice |
-                                             kVhostUserConfigureMemSlots | kVhostUserDeviceState;
+constexpr uint64_t kWantedProtocolFeatures =
+    kVhostUserMq | kVhostUserLogShmfd | kVhostUserReplyAck | kVhostUserBackendReq |
+    kVhostUserConfigSpace | kVhostUserResetDevice | kVhostUserConfigureMemSlots | kVhostUserStatus |
+    kVhostUserDeviceState;
+
+constexpr Le64 kNegotiated = uint64_t{kVirtioAcknowledge | kVirtioDriver | kVirtioFeaturesOk};
+constexpr Le64 kReady = kNegotiated | kVirtioDriverOk;
 
 constexpr uint64_t kMaxQueues = kVhostUserQueueMask + 1;
 
@@ -193,6 +197,7 @@ absl::Status VhostUserFrontend::Attach(Driver driver) {
 
 absl::Status VhostUserFrontend::TellDriver() {
   RETURN_IF_ERROR(TellFeatures());
+  RETURN_IF_ERROR(TellFeaturesOk());
   RETURN_IF_ERROR(TellInflight());
   RETURN_IF_ERROR(TellMemory());
   return log_ == nullptr ? absl::OkStatus() : TellLog();
@@ -202,6 +207,15 @@ absl::Status VhostUserFrontend::TellFeatures() {
   const uint64_t unused = log_ == nullptr ? kVhostUserLogAll : 0;
   return channel_->Tell(VhostUserRequest::kSetFeatures,
                         VhostUserPayload(Le64(driver_.features | (own_features_ & ~unused))));
+}
+
+// Virtio 1.2, 3.1.1: the device says by the same bit whether it takes the features.
+absl::Status VhostUserFrontend::TellFeaturesOk() {
+  if (!has(kVhostUserStatus)) return absl::OkStatus();
+  RETURN_IF_ERROR(channel_->Send(VhostUserRequest::kSetStatus, VhostUserPayload(kNegotiated)));
+  ASSIGN_OR_RETURN(const VhostUserMessage reply, channel_->Ask(VhostUserRequest::kGetStatus, {}));
+  if ((reply.Get<Le64>() & kVirtioFeaturesOk) != 0) return absl::OkStatus();
+  return absl::AbortedError("the vhost-user back end refuses the driver's features");
 }
 
 // The reply says nothing.
@@ -316,6 +330,10 @@ absl::Status VhostUserFrontend::TellRing(uint16_t index) {
       index, [this, index](const EventFd* trigger) { SetCall(index, trigger); });
   RETURN_IF_ERROR(SetEvent(index, VhostUserRequest::kSetVringErr, *running.error));
   RETURN_IF_ERROR(SetEvent(index, VhostUserRequest::kSetVringKick, *running.queue->kick()));
+  // By the first queue: a transport says no more than that the driver is ready.
+  if (has(kVhostUserStatus)) {
+    RETURN_IF_ERROR(channel_->Send(VhostUserRequest::kSetStatus, VhostUserPayload(kReady)));
+  }
   // The last is acknowledged, for all of them.
   if (!has_protocol_features()) return absl::OkStatus();
   return channel_->Tell(VhostUserRequest::kSetVringEnable, State(index, 1));
@@ -392,6 +410,9 @@ void VhostUserFrontend::Reset() {
   }
   if (has(kVhostUserResetDevice) && !lost_) {
     Lost(channel_->Tell(VhostUserRequest::kResetDevice, {})).IgnoreError();
+  } else if (has(kVhostUserStatus) && !lost_) {
+    Lost(channel_->Tell(VhostUserRequest::kSetStatus, VhostUserPayload(Le64(uint64_t{0}))))
+        .IgnoreError();
   }
   {
     MutexLock signal_lock(signal_mutex_);

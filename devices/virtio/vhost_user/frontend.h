@@ -155,6 +155,7 @@ class VhostUserFrontend final : public VirtioDevice {
   absl::Status TellDriver() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TellInflight() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TellFeatures() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status TellFeaturesOk() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TellLog() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TellWhatIsLogged() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TellMemory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

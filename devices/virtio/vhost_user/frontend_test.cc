@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -322,6 +323,30 @@ TEST_F(HostileBackEnd, WorksWithoutProtocolFeatures) {
                            Request::kSetVringKick, Request::kGetVringBase));
   EXPECT_EQ(Config(), std::vector<uint8_t>(8));
   EXPECT_EQ(frontend_->Save().status().code(), absl::StatusCode::kUnimplemented);
+}
+
+TEST_F(HostileBackEnd, HearsTheStatusAndMayRefuseFeaturesByIt) {
+  script_.Answer(Request::kGetProtocolFeatures, kVhostUserStatus);
+  script_.Answer(Request::kGetStatus, 3);
+  ASSERT_TRUE(Create().ok());
+  const auto attach = [this] {
+    return frontend_->Attach(
+        {.features = kVirtioVersion1,
+         .memory = GuestDriver::MemoryFor(1, 1 << 20, GuestMemory::Backing::kMemfd),
+         .interrupt = &interrupt_});
+  };
+  const absl::Status refused = attach();
+  script_.Answer(Request::kGetStatus, 0x0B);
+  const absl::Status taken = attach();
+  script_.requests.clear();
+  frontend_->Reset();
+  ASSERT_TRUE(attach().ok());  // It is heard what was said before.
+
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("refuses the driver's features"));
+  EXPECT_TRUE(taken.ok()) << taken;
+  EXPECT_THAT(script_.requests,
+              testing::IsSupersetOf({Request::kSetStatus, Request::kSetMemTable}));
+  EXPECT_EQ(std::count(script_.requests.begin(), script_.requests.end(), Request::kSetStatus), 2);
 }
 
 TEST_F(HostileBackEnd, MayRefuseAndLive) {

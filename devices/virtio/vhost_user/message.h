@@ -50,6 +50,8 @@ enum class VhostUserRequest : uint32_t {
   kGetMaxMemSlots = 36,
   kAddMemReg = 37,
   kRemMemReg = 38,
+  kSetStatus = 39,
+  kGetStatus = 40,
   kSetDeviceStateFd = 42,
   kCheckDeviceState = 43,
 };
@@ -93,6 +95,7 @@ inline constexpr uint64_t kVhostUserConfigSpace = Bit<uint64_t>(9);
 inline constexpr uint64_t kVhostUserInflightShmfd = Bit<uint64_t>(12);
 inline constexpr uint64_t kVhostUserResetDevice = Bit<uint64_t>(13);
 inline constexpr uint64_t kVhostUserConfigureMemSlots = Bit<uint64_t>(15);
+inline constexpr uint64_t kVhostUserStatus = Bit<uint64_t>(16);
 inline constexpr uint64_t kVhostUserDeviceState = Bit<uint64_t>(19);
 
 // --- Payloads.

@@ -55,6 +55,8 @@ constexpr VhostUserRow kFrontendRows[] = {
     {Number(VhostUserRequest::kGetMaxMemSlots),      "GET_MAX_MEM_SLOTS",    0,       0,          0,                      kReply,   kU64,    kU64,       0, kVhostUserConfigureMemSlots},
     {Number(VhostUserRequest::kAddMemReg),           "ADD_MEM_REG",          kSingle, kSingle,    1,                      kNoReply, 0,       0,          0, kVhostUserConfigureMemSlots},
     {Number(VhostUserRequest::kRemMemReg),           "REM_MEM_REG",          kSingle, kSingle,    1,                      kNoReply, 0,       0,          0, kVhostUserConfigureMemSlots},
+    {Number(VhostUserRequest::kSetStatus),           "SET_STATUS",           kU64,    kU64,       0,                      kNoReply, 0,       0,          0, kVhostUserStatus},
+    {Number(VhostUserRequest::kGetStatus),           "GET_STATUS",           0,       0,          0,                      kReply,   kU64,    kU64,       0, kVhostUserStatus},
     {Number(VhostUserRequest::kSetDeviceStateFd),    "SET_DEVICE_STATE_FD",  kTransfer, kTransfer, 1,                     kReply,   kU64,    kU64,       1, kVhostUserDeviceState},
     {Number(VhostUserRequest::kCheckDeviceState),    "CHECK_DEVICE_STATE",   0,       0,          0,                      kReply,   kU64,    kU64,       0, kVhostUserDeviceState},
 };
