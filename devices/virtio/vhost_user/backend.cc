@@ -353,11 +353,12 @@ VhostUserBackend::Answer VhostUserBackend::ResetDevice(VhostUserMessage& /*messa
   return std::nullopt;
 }
 
-// Virtio 1.2, 2.1: writing 0 resets the device, which alone says NEEDS_RESET.
+// Virtio 1.2, 2.1: the device alone says NEEDS_RESET, until 0 is written. That resets no ring here:
+// QEMU writes it when it stops a device, and only then asks where the rings are (GET_VRING_BASE).
 VhostUserBackend::Answer VhostUserBackend::SetStatus(VhostUserMessage& message) {
   const uint64_t status = message.Get<Le64>();
   if (status > UINT8_MAX) return absl::InvalidArgumentError("a status is one byte");
-  if (status == 0) return ResetDevice(message);
+  if (status == 0) interrupt_.ForgetBroken();
   status_ = static_cast<uint8_t>(status) & ~kVirtioNeedsReset;
   return std::nullopt;
 }

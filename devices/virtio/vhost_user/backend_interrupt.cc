@@ -37,6 +37,11 @@ bool VhostUserBackendInterrupt::any_broken() const {
   return std::any_of(lines_.begin(), lines_.end(), [](const Line& line) { return line.broken; });
 }
 
+void VhostUserBackendInterrupt::ForgetBroken() {
+  MutexLock lock(mutex_);
+  for (Line& line : lines_) line.broken = false;
+}
+
 void VhostUserBackendInterrupt::SignalConfig() {
   MutexLock lock(mutex_);
   if (!channel_.has_value()) return;

@@ -36,8 +36,9 @@ class VhostUserBackendInterrupt final : public VirtioInterrupt {
   void SetCall(uint16_t index, std::optional<EventFd> call);
   void SetError(uint16_t index, std::optional<EventFd> error);
   void SetChannel(ScopedFd socket);
-  // Whether a queue is broken, since the last reset.
+  // Whether a queue is broken, since the last reset or ForgetBroken.
   [[nodiscard]] bool any_broken() const;
+  void ForgetBroken();
   // Forgets the descriptors of all queues.
   void Reset();
 
