@@ -295,5 +295,19 @@ TEST(WriteJson, IsPretty) {
   EXPECT_EQ(WriteJson(RunConfig()), "{}\n");
 }
 
+// Known escapes, 84: nesting is as deep as the schema, whatever the text says.
+TEST(Json, NestingIsNotTheTextsToChoose) {
+  constexpr size_t kDeep = size_t{1} << 20;
+  std::string objects;
+  for (size_t i = 0; i < kDeep; ++i) objects += "{\"cpus\":";
+  for (const std::string& text : {std::string(kDeep, '['), std::string(kDeep, '{'), objects,
+                                  absl::StrCat("{\"params\": ", std::string(kDeep, '[')),
+                                  absl::StrCat("{\"no-such-key\": ", std::string(kDeep, '['),
+                                               std::string(kDeep, ']'), "}")}) {
+    RunConfig config;
+    EXPECT_FALSE(ReadJson(text, config).ok()) << text.substr(0, 40);
+  }
+}
+
 }  // namespace
 }  // namespace touchstone

@@ -100,6 +100,21 @@ TEST(Jail, RootIsTheGivenDirectoryReadOnly) {
   rmdir(directory);
 }
 
+// Known escapes, 89: nothing is written there, and what somebody has put there leads nowhere else.
+TEST(Jail, LinksInTheGivenDirectoryDoNotLeadOut) {
+  char directory[] = "/tmp/pivot_root.XXXXXX";
+  ASSERT_NE(mkdtemp(directory), nullptr);
+  ASSERT_EQ(chmod(directory, 0755), 0);
+  const std::string link = absl::StrCat(directory, "/etc");
+  for (const char* target : {"/etc", "../../../../etc"}) {
+    SCOPED_TRACE(target);
+    ASSERT_EQ(symlink(target, link.c_str()), 0);
+    EXPECT_EQ(RunProbe("open", AllowAll(), directory).line, "ELOOP");
+    ASSERT_EQ(unlink(link.c_str()), 0);
+  }
+  EXPECT_EQ(rmdir(directory), 0);  // It is as empty as before.
+}
+
 TEST(Jail, RootIsEmptyWhereNoDirectoryIs) {
   EXPECT_EQ(RunProbe("list", AllowAll(), "/nowhere/at/all").line, "ok");
   EXPECT_EQ(RunProbe("open", AllowAll(), "/nowhere/at/all").line, "ENOENT");

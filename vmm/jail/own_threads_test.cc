@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -77,6 +78,20 @@ TEST_P(OwnThreadsTest, HasNoCapabilitiesAndNoWayToAny) {
 TEST_P(OwnThreadsTest, FindsNoFiles) {
   const auto holds = [] { return open("/etc/passwd", O_RDONLY) < 0 && errno == ENOENT; };
   EXPECT_EXIT(ExitConfined(GetParam(), holds), testing::ExitedWithCode(0), "");
+}
+
+// Known escapes, 90.
+TEST_P(OwnThreadsTest, AbortDiesOfItself) {
+  const auto dies = []() -> bool { abort(); };
+  EXPECT_EXIT(ExitConfined(GetParam(), dies), testing::KilledBySignal(SIGABRT), "");
+}
+
+TEST(OwnThreads, TheBrokersAbortDiesOfItself) {
+  const auto confined = [] {
+    if (!Prepared().ConfineBroker().ok()) _exit(2);
+    abort();
+  };
+  EXPECT_EXIT(confined(), testing::KilledBySignal(SIGABRT), "");
 }
 
 TEST_P(OwnThreadsTest, GoesOnWithWhatItHolds) {
