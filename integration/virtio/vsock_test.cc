@@ -101,7 +101,7 @@ int ConnectToGuest(const std::string& path, uint32_t port, std::string& answer) 
 // Starts an echo in the guest, and waits until it listens.
 void ServeInGuest(Vm& vm, uint32_t port, int connections) {
   EXPECT_EQ(Ask(vm, absl::StrCat("vsock_peer echo ", port, " ", connections,
-                                 " > /run/echo 2>&1 & until grep -q . /run/echo; do usleep 10000; "
+                                 " > /run/echo 2>&1 & until grep -qs . /run/echo; do usleep 10000; "
                                  "done; cat /run/echo; rm /run/echo")),
             "listening\n");
 }
